@@ -1,0 +1,1 @@
+"""engram: compression of collections of small images by auto-associative networks."""

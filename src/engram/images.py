@@ -1,0 +1,89 @@
+"""ImageSet: a collection of images of one size, the value that crosses every floor."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from engram.errors import UsageError
+
+Pixels = NDArray[np.uint8]
+"""uint8[n, h, w, c], c = 1 (gray) or 3 (RGB)."""
+
+
+@dataclass(frozen=True, eq=False)
+class ImageSet:
+    """Images with what is known of them; indexing by a slice or an index array gives an ImageSet again.
+
+    images: uint8[n, h, w, c], c = 1 or 3. labels: int64[n], each below len(class_names), or None.
+    names: n file names without a folder, or None. Raises UsageError where these do not fit together.
+    """
+
+    images: Pixels
+    labels: NDArray[np.int64] | None = None
+    class_names: tuple[str, ...] = ()
+    names: tuple[str, ...] | None = None
+
+    def __post_init__(self) -> None:
+        if self.images.dtype != np.uint8 or self.images.ndim != 4 or self.images.shape[3] not in (1, 3):
+            raise UsageError(
+                f"images must be uint8[n, h, w, c] with 1 or 3 channels, not "
+                f"{self.images.dtype}{list(self.images.shape)}"
+            )
+        if 0 in self.images.shape[1:]:
+            raise UsageError(f"images of {self.images.shape[1]} x {self.images.shape[2]} pixels hold nothing")
+        if self.labels is not None:
+            if self.labels.shape != (len(self),):
+                raise UsageError(f"{len(self)} images need {len(self)} labels, not {self.labels.shape}")
+            if len(self) and not 0 <= self.labels.min() <= self.labels.max() < len(self.class_names):
+                raise UsageError(
+                    f"labels run from {self.labels.min()} to {self.labels.max()}, "
+                    f"but there are {len(self.class_names)} class names"
+                )
+        if self.names is not None and len(self.names) != len(self):
+            raise UsageError(f"{len(self)} images need {len(self)} names, not {len(self.names)}")
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __iter__(self) -> Iterator[Pixels]:
+        """Each image, uint8[h, w, c]."""
+        return iter(self.images)
+
+    def __getitem__(self, index: slice | ArrayLike) -> ImageSet:
+        """The images at a slice, an index array or a boolean mask, in that order."""
+        rows = np.arange(len(self))[index]  # type: ignore[index]
+        if rows.ndim == 0:
+            raise UsageError("index an ImageSet by a slice or an array; one image is `set.images[i]`")
+        return replace(
+            self,
+            images=self.images[rows],
+            labels=None if self.labels is None else self.labels[rows],
+            names=None if self.names is None else tuple(self.names[row] for row in rows),
+        )
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """(height, width, channels) of each image."""
+        height, width, channels = self.images.shape[1:]
+        return height, width, channels
+
+    def fingerprint(self) -> str:
+        """SHA-256 (hex) of shape, pixels and labels: equal sets, equal fingerprints."""
+        digest = hashlib.sha256(repr(self.images.shape).encode())
+        digest.update(np.ascontiguousarray(self.images))
+        if self.labels is not None:
+            digest.update(np.ascontiguousarray(self.labels))
+        return digest.hexdigest()
+
+
+class Splits(NamedTuple):
+    """The two halves of a data set that comes divided."""
+
+    train: ImageSet
+    test: ImageSet
