@@ -76,9 +76,9 @@ class ImageSet:
     def fingerprint(self) -> str:
         """SHA-256 (hex) of shape, pixels and labels: equal sets, equal fingerprints."""
         digest = hashlib.sha256(repr(self.images.shape).encode())
-        digest.update(np.ascontiguousarray(self.images))
+        digest.update(np.ascontiguousarray(self.images).data)
         if self.labels is not None:
-            digest.update(np.ascontiguousarray(self.labels))
+            digest.update(np.ascontiguousarray(self.labels).data)
         return digest.hexdigest()
 
 

@@ -54,8 +54,7 @@ class Convolution:
         _, height, width = shape
         outputs, _, *kernel = self.weight.shape
         rows, columns = (
-            (side + 2 * self.padding - k) // self.stride + 1
-            for side, k in zip((height, width), kernel, strict=True)
+            (side + 2 * self.padding - k) // self.stride + 1 for side, k in zip((height, width), kernel, strict=True)
         )
         return outputs, rows, columns
 
@@ -82,8 +81,7 @@ class TransposedConvolution:
         _, height, width = shape
         _, outputs, *kernel = self.weight.shape
         rows, columns = (
-            (side - 1) * self.stride - 2 * self.padding + k
-            for side, k in zip((height, width), kernel, strict=True)
+            (side - 1) * self.stride - 2 * self.padding + k for side, k in zip((height, width), kernel, strict=True)
         )
         return outputs, rows, columns
 

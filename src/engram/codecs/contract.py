@@ -59,4 +59,5 @@ class Codec(ABC):
 
     def decode_one(self, data: bytes, count: int, index: int) -> Pixels:
         """uint8[h, w, c]: image `index` of the block; a codec that can, decodes no more than it must."""
-        return self.decode(data, count)[index]
+        image: Pixels = self.decode(data, count)[index]
+        return image
