@@ -1,15 +1,21 @@
 """What every codec satisfies. Read this before you write one.
 
 A codec turns a block of images into bytes and back. It is *configured*: `config` (JSON) and `model` (bytes, which may
-be empty) say all that a decoder needs, and `from_config` makes an equal codec of them on any machine. Its laws, which
-`tests/laws` asks of every registered codec:
+be empty) say all that a decoder needs, and `from_config` makes of them, on any machine, a codec that decodes the same.
+A model holds what decoding needs and no more, for its bytes count. Where encoding needs more (a network's analysis
+half), a codec from an archive has `can_encode` False, and the codec that packed it comes from the model file again.
+
+The laws, which `tests/laws` asks of every registered codec:
 
 1. `decode(encode(block), len(block))` has the block's shape and dtype; it equals the block where `lossless`.
-2. `decode_one(data, n, i)` equals `decode(data, n)[i]`, bit for bit.
-3. `from_config(config, model)` encodes and decodes as the codec itself does, bit for bit.
+2. `decode_one(data, n, i)` equals `decode(data, n)[i]`, bit for bit; `encode_many` and `decode_many` equal the loops
+   over `encode` and `decode`. (Encoding in other batches may differ where analysis is in floats; decoding never does.)
+3. `from_config(config, model)` decodes as the codec itself does, bit for bit, and has the same `config` and `model`;
+   it encodes as the codec itself does, or has `can_encode` False and `encode` raises `DecodeOnly`.
 4. Blocks of 0 and 1 images are blocks.
 5. Data cut, extended or changed raises `CorruptData` or returns *some* block of the right shape; it never crashes,
    hangs, or allocates beyond what `count` images need. (That the pixels are right is the archive's checksum's work.)
+   The same holds of `from_config` for a config or model that was cut, extended or changed.
 6. Nothing that decides a decoded pixel is a rounded float: the same bytes give the same pixels on every machine.
 7. The bytes of an id never change: a new byte format is a new id.
 """
@@ -17,11 +23,21 @@ be empty) say all that a decoder needs, and `from_config` makes an equal codec o
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import Any, ClassVar, Self
 
+from engram.errors import CorruptData, UsageError
 from engram.images import Pixels
 
 Config = dict[str, Any]
+
+
+class DecodeOnly(UsageError):
+    """Encoding was asked of a codec that holds the decoder's half only."""
+
+
+class CorruptModel(CorruptData):
+    """A config and model that do not make a codec."""
 
 
 class Codec(ABC):
@@ -47,7 +63,12 @@ class Codec(ABC):
     @classmethod
     @abstractmethod
     def from_config(cls, config: Config, model: bytes) -> Self:
-        """The codec of a configuration. Raises CorruptData where config and model do not make one."""
+        """The codec of a configuration. Raises CorruptModel where config and model do not make one."""
+
+    @property
+    def can_encode(self) -> bool:
+        """False where the codec holds what decoding needs only."""
+        return True
 
     @abstractmethod
     def encode(self, block: Pixels) -> bytes:
@@ -61,3 +82,33 @@ class Codec(ABC):
         """uint8[h, w, c]: image `index` of the block; a codec that can, decodes no more than it must."""
         image: Pixels = self.decode(data, count)[index]
         return image
+
+    def encode_many(self, blocks: Sequence[Pixels]) -> list[bytes]:
+        """`encode` of each block; a codec that can, does their arithmetic in one go. Bounding memory is the caller's."""
+        return [self.encode(block) for block in blocks]
+
+    def decode_many(self, blocks: Sequence[tuple[bytes, int]]) -> list[Pixels]:
+        """`decode` of each (data, count); CorruptData where one fails, without saying which."""
+        return [self.decode(data, count) for data, count in blocks]
+
+    def check_shape(self, block: Pixels) -> None:
+        """Raises UsageError unless `block` is uint8[n, h, w, c] of this codec's image shape."""
+        if block.dtype.name != "uint8" or block.shape[1:] != self.image_shape:
+            height, width, channels = self.image_shape
+            raise UsageError(
+                f"this {self.id} codec takes images of uint8[n, {height}, {width}, {channels}], "
+                f"not {block.dtype.name}{list(block.shape)}"
+            )
+
+
+def image_shape_of(config: Config) -> tuple[int, int, int]:
+    """config["image_shape"], checked: height and width 1 to 65535, channels 1 or 3. Raises CorruptModel."""
+    shape = config.get("image_shape")
+    if (
+        isinstance(shape, list)
+        and len(shape) == 3
+        and all(type(side) is int and 1 <= side <= 65535 for side in shape)
+        and shape[2] in (1, 3)
+    ):
+        return shape[0], shape[1], shape[2]
+    raise CorruptModel(f"the codec's image_shape must be [height, width, 1 or 3], not {shape!r}")
