@@ -84,7 +84,7 @@ class Codec(ABC):
         return image
 
     def encode_many(self, blocks: Sequence[Pixels]) -> list[bytes]:
-        """`encode` of each block; a codec that can, does their arithmetic in one go. Bounding memory is the caller's."""
+        """`encode` of each block; a codec that can, does their arithmetic in one go. The caller bounds the memory."""
         return [self.encode(block) for block in blocks]
 
     def decode_many(self, blocks: Sequence[tuple[bytes, int]]) -> list[Pixels]:
