@@ -1,0 +1,1 @@
+"""The float networks, by the name of their method."""

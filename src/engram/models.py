@@ -1,0 +1,115 @@
+"""A trained network in a file: safetensors for the weights, JSON (in its header) for everything else.
+
+One file, since two can disagree. It holds the plain description, so reading it, and encoding with it, needs no torch.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import load_file, save_file
+
+from engram import layers
+from engram.errors import CorruptData, EngramError
+from engram.files import write_atomically
+
+FORMAT = "engram-model/1"
+KINDS: dict[str, type[layers.Layer]] = {
+    kind.kind: kind
+    for kind in (
+        layers.Dense,
+        layers.Convolution,
+        layers.TransposedConvolution,
+        layers.MaxPooling,
+        layers.Pad,
+        layers.Crop,
+        layers.Reshape,
+    )
+}
+
+
+class CorruptModel(CorruptData):
+    """A model file that is damaged, or describes no network."""
+
+
+class ModelNotFound(EngramError):
+    """There is no model file of that name."""
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """A trained network as plain data, and the facts of its training (JSON-able): options, recipe, seed, history."""
+
+    network: layers.Network
+    facts: dict[str, Any] = field(default_factory=dict)
+
+    def save(self, path: Path) -> None:
+        """Write the file atomically. A matrix that two layers share is stored once."""
+        tensors: dict[str, layers.Weights] = {}
+        described: dict[str, list[dict[str, Any]]] = {}
+        for half in ("analysis", "synthesis"):
+            described[half] = []
+            for index, layer in enumerate(getattr(self.network, half)):
+                settings: dict[str, Any] = {"kind": layer.kind}
+                for item in fields(layer):
+                    value = getattr(layer, item.name)
+                    if not isinstance(value, np.ndarray):
+                        settings[item.name] = value
+                    elif not (item.name == "weight" and getattr(layer, "shares_weight", False)):
+                        tensors[f"{half}.{index}.{item.name}"] = value
+                described[half].append(settings)
+        header = {
+            "format": FORMAT,
+            "method": self.network.method,
+            "image_shape": self.network.image_shape,
+            "facts": self.facts,
+        }
+        metadata = {"engram": json.dumps(header | described, sort_keys=True)}
+        write_atomically(path, lambda part: save_file(tensors, part, metadata))
+
+
+def load(path: Path) -> Model:
+    """The model that `save` wrote. Raises ModelNotFound or CorruptModel."""
+    if not path.is_file():
+        raise ModelNotFound(f"there is no model file {path}; `engram train DATA --method M -o {path}` makes one")
+    try:
+        with safe_open(path, framework="np") as file:
+            header = json.loads((file.metadata() or {})["engram"])
+        if header["format"] != FORMAT:
+            raise CorruptModel(f"{path} is of format {header['format']!r}; this version reads {FORMAT!r}")
+        tensors = load_file(path)
+        analysis = [_layer(f"analysis.{i}", s, tensors, []) for i, s in enumerate(header["analysis"])]
+        matrices = [layer.weight for layer in analysis if isinstance(layer, layers.Dense)]
+        synthesis = [_layer(f"synthesis.{i}", s, tensors, matrices) for i, s in enumerate(header["synthesis"])]
+        height, width, channels = (int(side) for side in header["image_shape"])
+        network = layers.Network(header["method"], (height, width, channels), tuple(analysis), tuple(synthesis))
+        reached = layers.shapes(network.analysis + network.synthesis, network.input_shape)[-1]
+        if network.synthesis and reached != network.input_shape:
+            raise CorruptModel(f"{path}: its layers lead from {network.input_shape} to {reached}")
+        return Model(network, header["facts"])
+    except (SafetensorError, KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+        raise CorruptModel(f"{path} is no model of engram, or a damaged one: {error}") from error
+
+
+def _layer(
+    name: str, settings: dict[str, Any], tensors: dict[str, layers.Weights], matrices: list[layers.Weights]
+) -> layers.Layer:
+    """The layer of its settings and tensors; one that shares its weight takes the transpose of the last matrix.
+
+    Each dense layer uses up one of `matrices`, so that the first of the synthesis mirrors the last of the analysis.
+    """
+    kind = KINDS[settings["kind"]]
+    values: dict[str, Any] = {key: value for key, value in settings.items() if key != "kind"}
+    values |= {item.name: tensors[key] for item in fields(kind) if (key := f"{name}.{item.name}") in tensors}
+    if kind is layers.Dense and matrices:
+        mirrored = matrices.pop()
+        if settings["shares_weight"]:
+            values["weight"] = np.ascontiguousarray(mirrored.T)
+    if kind is layers.Reshape:
+        values["shape"] = tuple(values["shape"])
+    return kind(**values)

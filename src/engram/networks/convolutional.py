@@ -1,0 +1,98 @@
+"""`cnn`: the convolutional autoencoder of paper 2.2.1.
+
+    1 x 28 x 28 -> 25 x 10 x 10 -> pool 5 x 5 -> 10 x 3 x 3 -> pool 2 x 2        the code, 40 numbers
+    10 x 2 x 2 -> 25 x 5 x 5 -> 10 x 15 x 15 -> 1 x 28 x 28                      three transposed convolutions
+
+The paper gives the kernels of the two convolutions (25 and 10 of 3 x 3), the pooling (2 x 2, max), the sizes at both
+ends (28 x 28, 2 x 2) and the kernels of the two transposed convolutions (25 and 10). Strides, paddings and the output
+layer are ours: they are the smallest that lead from 28 to 2 and back without a crop.
+"""
+
+from __future__ import annotations
+
+from typing import final
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from engram import layers
+from engram.layers import Activation
+from engram.networks.autoassociative import AutoAssociative
+from engram.networks.description import set_parameters, to_array
+
+
+@final
+class ConvolutionalAutoencoder(AutoAssociative):
+    """Two convolutions with max pooling down to a code of 10 x k x l; ReLU inside, sigmoid at the output.
+
+    An image whose sides are not of the form 12 k + 4 (16, 28, 40, ...) is padded up to the next by repeating its last
+    row and column, and the output is cropped: k and l are the side of the code, 2 for 28 pixels.
+    """
+
+    method = "cnn"
+
+    def __init__(self, image_shape: tuple[int, int, int]) -> None:
+        super().__init__(image_shape)
+        height, width, channels = image_shape
+        self.padded = tuple(12 * max(1, -(-(side - 4) // 12)) + 4 for side in (height, width))
+        self.first = nn.Conv2d(channels, 25, 3, stride=3, padding=1)
+        self.second = nn.Conv2d(25, 10, 3, stride=2, padding=1)
+        self.third = nn.ConvTranspose2d(10, 25, 3, stride=2)
+        self.fourth = nn.ConvTranspose2d(25, 10, 5, stride=3, padding=1)
+        self.output = nn.ConvTranspose2d(10, channels, 2, stride=2, padding=1)
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    def analysis(self, images: Tensor) -> Tensor:
+        height, width, _ = self.image_shape
+        if self.padded != (height, width):
+            images = functional.pad(images, (0, self.padded[1] - width, 0, self.padded[0] - height), mode="replicate")
+        # max pooling before ReLU gives the same values as after it, for a quarter of the work
+        hidden = functional.max_pool2d(self.first(images), 2).relu()
+        code: Tensor = functional.max_pool2d(self.second(hidden), 2, stride=1).relu()
+        return code
+
+    def synthesis(self, code: Tensor) -> Tensor:
+        height, width, _ = self.image_shape
+        hidden = self.fourth(self.third(code).relu()).relu()
+        images: Tensor = self.output(hidden).sigmoid()
+        return images[:, :, :height, :width]
+
+    def describe(self) -> layers.Network:
+        height, width, _ = self.image_shape
+        return layers.Network(
+            self.method,
+            self.image_shape,
+            analysis=(
+                *([layers.Pad(*self.padded)] if self.padded != (height, width) else []),
+                _convolution(self.first),
+                layers.MaxPooling(2, 2),
+                _convolution(self.second),
+                layers.MaxPooling(2, 1),
+            ),
+            synthesis=(
+                _transposed(self.third, "relu"),
+                _transposed(self.fourth, "relu"),
+                _transposed(self.output, "sigmoid"),
+                *([layers.Crop(height, width)] if self.padded != (height, width) else []),
+            ),
+        )
+
+    def absorb(self, network: layers.Network) -> None:
+        parts = self.first, self.second, self.third, self.fourth, self.output
+        parameters = [parameter for part in parts for parameter in part.parameters()]
+        set_parameters(network.analysis + network.synthesis, *parameters)
+
+
+def _convolution(module: nn.Conv2d) -> layers.Convolution:
+    assert module.bias is not None
+    return layers.Convolution(
+        to_array(module.weight), to_array(module.bias), module.stride[0], int(module.padding[0]), "relu"
+    )
+
+
+def _transposed(module: nn.ConvTranspose2d, activation: Activation) -> layers.TransposedConvolution:
+    assert module.bias is not None
+    return layers.TransposedConvolution(
+        to_array(module.weight), to_array(module.bias), module.stride[0], int(module.padding[0]), activation
+    )

@@ -1,0 +1,46 @@
+"""The trainable networks by method name."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from engram.errors import UsageError
+from engram.models import Model
+from engram.networks.autoassociative import AutoAssociative
+from engram.networks.classifier import Classifier
+from engram.networks.convolutional import ConvolutionalAutoencoder
+from engram.networks.dense import DenseAutoencoder
+from engram.networks.tied import TiedAutoencoder
+
+NETWORKS: dict[str, type[AutoAssociative | Classifier]] = {
+    network.method: network for network in (ConvolutionalAutoencoder, DenseAutoencoder, TiedAutoencoder, Classifier)
+}
+
+
+def make(
+    method: str, image_shape: tuple[int, int, int], seed: int = 0, initial_scale: float = 1.0, **options: Any
+) -> AutoAssociative | Classifier:
+    """A network with weights drawn from the seed, times initial_scale; the caller's random state is left as it was.
+
+    Raises UsageError for an unknown method or option.
+    """
+    if method not in NETWORKS:
+        raise UsageError(f"there is no method {method!r} to train; there are {', '.join(NETWORKS)}")
+    with torch.random.fork_rng(devices=[]), torch.no_grad():
+        torch.manual_seed(seed)
+        try:
+            network = NETWORKS[method](image_shape, **options)
+        except TypeError as error:
+            raise UsageError(f"{method} takes no such option: {error}") from error
+        for parameter in network.parameters():
+            parameter.mul_(initial_scale)
+    return network
+
+
+def restore(model: Model) -> AutoAssociative | Classifier:
+    """The network of a trained model. Raises UsageError or CorruptData where they do not fit."""
+    network = make(model.network.method, model.network.image_shape, **model.facts.get("options", {}))
+    network.absorb(model.network)
+    return network

@@ -1,0 +1,67 @@
+"""`fit`: a set of images and a method in, a trained model out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+from engram.errors import UsageError
+from engram.images import ImageSet
+from engram.models import Model
+from engram.networks.registry import make
+from engram.training.loop import train
+from engram.training.recipe import RECIPES
+
+Progress = Callable[[int, int], None]
+"""(epochs done, epochs in all)."""
+
+
+def fit(
+    images: ImageSet,
+    method: str,
+    seed: int = 0,
+    *,
+    device: str = "cpu",
+    options: dict[str, Any] | None = None,
+    checkpoint: Path | None = None,
+    progress: Progress | None = None,
+    **recipe_changes: Any,
+) -> Model:
+    """The model of `method` (cnn, ann, tied or classifier) trained on the images by its recipe.
+
+    `options` go to the network (hidden=40), recipe changes to the recipe (epochs=20, learning_rate=10.0). With a
+    checkpoint file, a training that was killed goes on where it was, to the same result.
+    Raises UsageError for unknown names, TrainingDiverged for a loss that is no number.
+    """
+    if method not in RECIPES:
+        raise UsageError(f"there is no method {method!r} to train; there are {', '.join(RECIPES)}")
+    try:
+        recipe = replace(RECIPES[method], **recipe_changes)
+    except TypeError as error:
+        raise UsageError(f"a recipe has no such setting: {error}") from error
+    options = dict(options or {})
+    if method == "classifier":
+        options.setdefault("classes", len(images.class_names))
+    network = make(method, images.image_shape, seed, recipe.initial_scale, **options)
+    history = train(
+        network,
+        images,
+        recipe,
+        seed,
+        device=device,
+        checkpoint=checkpoint,
+        after_epoch=None if progress is None else lambda done, _: progress(done, recipe.epochs),
+    )
+    facts = {
+        "options": network.options,
+        "recipe": asdict(recipe),
+        "seed": seed,
+        "images": len(images),
+        "images_sha256": images.fingerprint(),
+        "class_names": list(images.class_names),
+        "losses": history.losses,
+        "seconds": sum(history.seconds),
+    }
+    return Model(network.describe(), facts)

@@ -1,0 +1,118 @@
+"""The training loop: the whole set as one tensor on the device, shuffled once an epoch, steps on slices of it."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from engram.errors import UsageError
+from engram.images import ImageSet
+from engram.networks.autoassociative import AutoAssociative
+from engram.training.checkpoint import Checkpoint
+from engram.training.errors import TrainingDiverged
+from engram.training.recipe import Recipe
+from engram.training.steps import Objective, step_for
+
+
+@dataclass
+class History:
+    """Mean training loss and wall-clock seconds of each finished epoch."""
+
+    losses: list[float] = field(default_factory=list)
+    seconds: list[float] = field(default_factory=list)
+
+
+AfterEpoch = Callable[[int, History], None]
+"""Called with the number of finished epochs; its time is not counted as training."""
+
+
+def train(
+    network: nn.Module,
+    images: ImageSet,
+    recipe: Recipe,
+    seed: int,
+    *,
+    device: str = "cpu",
+    checkpoint: Path | None = None,
+    after_epoch: AfterEpoch | None = None,
+) -> History:
+    """The history of the training that turns `network` (in place) into a trained one.
+
+    An auto-associative network learns to return the images, a classifier their labels. Epoch e is shuffled by
+    (seed, e) alone, so a training continued from `checkpoint` ends with the same weights, bit for bit, as one that
+    never stopped, where the processor and its number of threads are the same.
+
+    Raises TrainingDiverged when the loss is not finite, UsageError for an empty set or missing labels, and
+    ForeignCheckpoint or CorruptCheckpoint for a checkpoint that does not fit.
+    """
+    if len(images) == 0:
+        raise UsageError("there is no image to train on")
+    network.to(device)
+    inputs = to_tensor(images).to(device)
+    targets = inputs
+    objective: Objective = functional.mse_loss
+    if not isinstance(network, AutoAssociative):
+        if images.labels is None:
+            raise UsageError("a classifier needs labels: use a folder with one sub-folder for each class")
+        targets, objective = torch.from_numpy(images.labels).to(device), functional.cross_entropy
+    step = step_for(network, recipe, objective)
+    history = History()
+    saved = None if checkpoint is None else Checkpoint(checkpoint, network, recipe, seed, images)
+    if saved is not None:
+        history.losses, history.seconds = saved.restore(network, step)
+    with matrix_products(recipe.precision):
+        for epoch in range(len(history.losses), recipe.epochs):
+            started = time.perf_counter()
+            order = torch.randperm(len(inputs), generator=generator(seed, epoch)).to(device)
+            shuffled = inputs[order]
+            wanted = shuffled if targets is inputs else targets[order]
+            total = torch.zeros((), device=device)
+            for first in range(0, len(shuffled), recipe.batch_size):
+                batch = shuffled[first : first + recipe.batch_size]
+                total += step(batch, wanted[first : first + recipe.batch_size]) * len(batch)
+            loss = total.item() / len(inputs)
+            if not math.isfinite(loss):
+                raise TrainingDiverged(
+                    f"the training loss became {loss} in epoch {epoch + 1} of {recipe.epochs} with {recipe.optimiser}, "
+                    f"learning rate {recipe.learning_rate:g}; try a tenth of that learning rate"
+                )
+            history.losses.append(loss)
+            history.seconds.append(time.perf_counter() - started)
+            if saved is not None:
+                saved.keep(network, step, history.losses, history.seconds)
+            if after_epoch is not None:
+                after_epoch(epoch + 1, history)
+    return history
+
+
+def to_tensor(images: ImageSet) -> Tensor:
+    """float32[n, c, h, w] in [0, 1]; the one place where pixels become tensors."""
+    pixels = torch.from_numpy(images.images)
+    return pixels.permute(0, 3, 1, 2).to(torch.float32).div_(255).contiguous()
+
+
+def generator(seed: int, epoch: int) -> torch.Generator:
+    """The source of an epoch's order: a function of (seed, epoch), the same on every device."""
+    return torch.Generator().manual_seed((seed << 32) + epoch)
+
+
+@contextmanager
+def matrix_products(precision: str) -> Iterator[None]:
+    """Allow float32 matrix products to round their factors to bfloat16 within, or forbid it; sums stay float32.
+
+    A permission, not an order: a processor without such instructions goes on in float32.
+    """
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("medium" if precision == "bfloat16" else "highest")
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before)

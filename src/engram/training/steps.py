@@ -1,0 +1,118 @@
+"""One optimiser step on one batch: by automatic differentiation, or written out where that is much faster."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from engram.networks.dense import DenseAutoencoder
+from engram.networks.tied import TiedAutoencoder
+from engram.training.recipe import Recipe
+
+Objective = Callable[[Tensor, Tensor], Tensor]
+"""(network output, target) to the mean loss of the batch, a scalar."""
+
+
+class Step(ABC):
+    """Changes a network's weights by one batch."""
+
+    @abstractmethod
+    def __call__(self, inputs: Tensor, targets: Tensor) -> Tensor:
+        """The batch's mean loss before the step, a detached scalar."""
+
+    @abstractmethod
+    def state(self) -> dict[str, Tensor]:
+        """What the optimiser remembers beside the weights, for a checkpoint."""
+
+    @abstractmethod
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        """Set what `state` gave."""
+
+
+def step_for(network: nn.Module, recipe: Recipe, objective: Objective) -> Step:
+    """The fastest step that computes what the recipe says."""
+    plain = recipe.optimiser == "sgd" and recipe.momentum == 0 and objective is functional.mse_loss
+    if plain and isinstance(network, DenseAutoencoder | TiedAutoencoder) and network.output == "sigmoid":
+        return FullyConnectedDescent(network, recipe.learning_rate)
+    return AutogradStep(network, recipe, objective)
+
+
+class AutogradStep(Step):
+    """Any network, any objective, torch's own optimisers."""
+
+    def __init__(self, network: nn.Module, recipe: Recipe, objective: Objective) -> None:
+        self.network = network
+        self.objective = objective
+        self.optimiser: torch.optim.Optimizer
+        if recipe.optimiser == "adam":
+            self.optimiser = torch.optim.Adam(network.parameters(), recipe.learning_rate, fused=True)
+        else:
+            self.optimiser = torch.optim.SGD(
+                network.parameters(), recipe.learning_rate, momentum=recipe.momentum, fused=True
+            )
+
+    def __call__(self, inputs: Tensor, targets: Tensor) -> Tensor:
+        loss = self.objective(self.network(inputs), targets)
+        self.optimiser.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        self.optimiser.step()
+        return loss.detach()
+
+    def state(self) -> dict[str, Tensor]:
+        remembered = self.optimiser.state_dict()["state"]
+        return {
+            f"{index}.{name}": value.contiguous()
+            for index, values in remembered.items()
+            for name, value in values.items()
+            if value is not None
+        }
+
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        whole = self.optimiser.state_dict()
+        whole["state"] = {}
+        for key, value in state.items():
+            index, name = key.split(".")
+            whole["state"].setdefault(int(index), {})[name] = value
+        self.optimiser.load_state_dict(whole)
+
+
+class FullyConnectedDescent(Step):
+    """Plain gradient descent on the mean squared error of `ann` or `tied`, with no weight's gradient ever stored.
+
+    A matrix product can add to its output: W <- W - rate * x^T d is one product, so a step is five products of the
+    batch with a matrix and no pass over the weights beside them. torch's optimiser writes each gradient (as large as
+    the matrix), reads it again, and reads and writes the weights. For `tied` both uses of the matrix add to it in one
+    product over twice the batch.
+    """
+
+    def __init__(self, network: DenseAutoencoder | TiedAutoencoder, learning_rate: float) -> None:
+        self.network = network
+        self.learning_rate = learning_rate
+
+    @torch.no_grad()
+    def __call__(self, inputs: Tensor, targets: Tensor) -> Tensor:
+        net, x = self.network, inputs.flatten(1)
+        code = torch.addmm(net.analysis_bias, x, net.analysis_matrix).sigmoid_()
+        output = torch.addmm(net.synthesis_bias, code, net.synthesis_matrix).sigmoid_()
+        error = output - targets.flatten(1)
+        output_delta = torch.ops.aten.sigmoid_backward(error, output)
+        code_delta = torch.ops.aten.sigmoid_backward(output_delta @ net.synthesis_matrix.t(), code)
+        rate = -2 * self.learning_rate / error.numel()
+        if isinstance(net, TiedAutoencoder):
+            net.weight.addmm_(torch.cat((x, output_delta)).t(), torch.cat((code_delta, code)), alpha=rate)
+        else:
+            net.analysis_weight.addmm_(x.t(), code_delta, alpha=rate)
+            net.synthesis_weight.addmm_(code.t(), output_delta, alpha=rate)
+        net.analysis_bias.add_(code_delta.sum(0), alpha=rate)
+        net.synthesis_bias.add_(output_delta.sum(0), alpha=rate)
+        return error.square_().mean()
+
+    def state(self) -> dict[str, Tensor]:
+        return {}
+
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        pass  # plain descent remembers nothing
