@@ -67,6 +67,10 @@ class ImageSet:
             names=None if self.names is None else tuple(self.names[row] for row in rows),
         )
 
+    def with_images(self, images: Pixels) -> ImageSet:
+        """The same set, labels and names, with other pixels (recovered ones, say)."""
+        return replace(self, images=images)
+
     @property
     def image_shape(self) -> tuple[int, int, int]:
         """(height, width, channels) of each image."""

@@ -10,13 +10,14 @@ layer are ours: they are the smallest that lead from 28 to 2 and back without a 
 
 from __future__ import annotations
 
-from typing import final
+from typing import Any, final
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from engram import layers
+from engram.errors import UsageError
 from engram.layers import Activation
 from engram.networks.autoassociative import AutoAssociative
 from engram.networks.description import set_parameters, to_array
@@ -28,15 +29,23 @@ class ConvolutionalAutoencoder(AutoAssociative):
 
     An image whose sides are not of the form 12 k + 4 (16, 28, 40, ...) is padded up to the next by repeating its last
     row and column, and the output is cropped: k and l are the side of the code, 2 for 28 pixels.
+
+    first_stride=2 scans the image more densely (28 -> 13 -> 6 -> 3 -> 2): an alternative for comparison, which fits
+    sides up to 28. Raises UsageError where the geometry does not come out.
     """
 
     method = "cnn"
 
-    def __init__(self, image_shape: tuple[int, int, int]) -> None:
+    def __init__(self, image_shape: tuple[int, int, int], first_stride: int = 3) -> None:
         super().__init__(image_shape)
         height, width, channels = image_shape
+        if first_stride not in (2, 3) or (first_stride == 2 and max(height, width) > 28):
+            raise UsageError(
+                f"cnn has a first stride of 3, or of 2 up to 28 x 28 pixels; not {first_stride} at {height} x {width}"
+            )
+        self.first_stride = first_stride
         self.padded = tuple(12 * max(1, -(-(side - 4) // 12)) + 4 for side in (height, width))
-        self.first = nn.Conv2d(channels, 25, 3, stride=3, padding=1)
+        self.first = nn.Conv2d(channels, 25, 3, stride=first_stride, padding=first_stride - 2)
         self.second = nn.Conv2d(25, 10, 3, stride=2, padding=1)
         self.third = nn.ConvTranspose2d(10, 25, 3, stride=2)
         self.fourth = nn.ConvTranspose2d(25, 10, 5, stride=3, padding=1)
@@ -82,6 +91,10 @@ class ConvolutionalAutoencoder(AutoAssociative):
         parts = self.first, self.second, self.third, self.fourth, self.output
         parameters = [parameter for part in parts for parameter in part.parameters()]
         set_parameters(network.analysis + network.synthesis, *parameters)
+
+    @property
+    def options(self) -> dict[str, Any]:
+        return {"first_stride": self.first_stride}
 
 
 def _convolution(module: nn.Conv2d) -> layers.Convolution:

@@ -7,6 +7,8 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+from torch import nn
+
 from engram.errors import UsageError
 from engram.images import ImageSet
 from engram.models import Model
@@ -14,8 +16,8 @@ from engram.networks.registry import make
 from engram.training.loop import train
 from engram.training.recipe import RECIPES
 
-Progress = Callable[[int, int], None]
-"""(epochs done, epochs in all)."""
+Watch = Callable[[int, nn.Module], None]
+"""Called after each epoch with the number of epochs done and the network; its time is not counted as training."""
 
 
 def fit(
@@ -26,7 +28,7 @@ def fit(
     device: str = "cpu",
     options: dict[str, Any] | None = None,
     checkpoint: Path | None = None,
-    progress: Progress | None = None,
+    watch: Watch | None = None,
     **recipe_changes: Any,
 ) -> Model:
     """The model of `method` (cnn, ann, tied or classifier) trained on the images by its recipe.
@@ -52,7 +54,7 @@ def fit(
         seed,
         device=device,
         checkpoint=checkpoint,
-        after_epoch=None if progress is None else lambda done, _: progress(done, recipe.epochs),
+        after_epoch=None if watch is None else lambda done, _: watch(done, network),
     )
     facts = {
         "options": network.options,
@@ -62,6 +64,6 @@ def fit(
         "images_sha256": images.fingerprint(),
         "class_names": list(images.class_names),
         "losses": history.losses,
-        "seconds": sum(history.seconds),
+        "epoch_seconds": history.seconds,
     }
     return Model(network.describe(), facts)

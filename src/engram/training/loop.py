@@ -10,12 +10,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.nn import functional
 
 from engram.errors import UsageError
 from engram.images import ImageSet
 from engram.networks.autoassociative import AutoAssociative
+from engram.networks.running import to_tensor
 from engram.training.checkpoint import Checkpoint
 from engram.training.errors import TrainingDiverged
 from engram.training.recipe import Recipe
@@ -56,7 +57,7 @@ def train(
     if len(images) == 0:
         raise UsageError("there is no image to train on")
     network.to(device)
-    inputs = to_tensor(images).to(device)
+    inputs = to_tensor(images.images).to(device)
     targets = inputs
     objective: Objective = functional.mse_loss
     if not isinstance(network, AutoAssociative):
@@ -91,12 +92,6 @@ def train(
             if after_epoch is not None:
                 after_epoch(epoch + 1, history)
     return history
-
-
-def to_tensor(images: ImageSet) -> Tensor:
-    """float32[n, c, h, w] in [0, 1]; the one place where pixels become tensors."""
-    pixels = torch.from_numpy(images.images)
-    return pixels.permute(0, 3, 1, 2).to(torch.float32).div_(255).contiguous()
 
 
 def generator(seed: int, epoch: int) -> torch.Generator:

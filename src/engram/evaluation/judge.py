@@ -1,0 +1,34 @@
+"""The judge: a trained classifier asked whether it still recognises recovered images (paper 2.3)."""
+
+from __future__ import annotations
+
+from typing import final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engram.images import ImageSet
+from engram.models import Model
+from engram.networks.registry import restore
+from engram.networks.running import classify
+
+
+@final
+class Judge:
+    """A classifier that was trained on originals. Raises UsageError for a model that is none."""
+
+    def __init__(self, model: Model) -> None:
+        self.network = restore(model)
+        self.classes = len(model.facts["class_names"])
+
+    def confusion(self, images: ImageSet) -> NDArray[np.int64]:
+        """counts[true class, judged class] of images with labels."""
+        assert images.labels is not None
+        counts = np.zeros((self.classes, self.classes), np.int64)
+        np.add.at(counts, (images.labels, classify(self.network, images.images)), 1)
+        return counts
+
+
+def accuracy(confusion: NDArray[np.int64]) -> float:
+    """The share of images judged to be of their own class, 0 to 1."""
+    return float(np.trace(confusion) / max(1, confusion.sum()))

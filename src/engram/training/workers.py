@@ -1,0 +1,86 @@
+"""Independent trainings side by side: one process for each core, one thread in each.
+
+Small matrices do not fill two cores: two trainings on one thread each finish before one after the other on two.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from multiprocessing import get_context
+from multiprocessing.queues import Queue
+from multiprocessing.synchronize import Event
+from typing import Any, TypeVar
+
+Job = TypeVar("Job")
+Result = TypeVar("Result")
+Tick = Callable[[float], None]
+"""Called with the work done since the last call, in any unit; raises Cancelled when the results are not wanted."""
+
+
+class Cancelled(BaseException):
+    """Raised inside a job whose caller has gone."""
+
+
+def run_jobs(
+    work: Callable[[Job, Any, Tick], Result],
+    jobs: Sequence[Job],
+    shared: Any,
+    *,
+    workers: int | None = None,
+    progress: Tick | None = None,
+) -> Iterator[tuple[Job, Result]]:
+    """Each job with what `work(job, shared, tick)` returned, as they finish; jobs start in the order given.
+
+    workers: processes to use, by default one for each core; 0 runs all in this process (a GPU, a debugger).
+    An exception in a job ends all and is raised here; so does Ctrl-C, within an epoch.
+    """
+    report = progress or (lambda amount: None)
+    if workers is None:
+        workers = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if workers == 0:
+        for job in jobs:
+            yield job, work(job, shared, report)
+        return
+    context = get_context("spawn")
+    ticks: Queue[float] = context.Queue()
+    stop = context.Event()
+    pool = ProcessPoolExecutor(min(workers, max(1, len(jobs))), context, _start, (work, shared, ticks, stop))
+    waiting: dict[Future[Result], Job] = {}
+    try:
+        waiting = {pool.submit(_run, job): job for job in jobs}
+        while waiting:
+            done, _ = wait(waiting, timeout=0.2, return_when=FIRST_COMPLETED)
+            while not ticks.empty():
+                report(ticks.get())
+            for future in done:
+                yield waiting.pop(future), future.result()
+    finally:
+        stop.set()
+        pool.shutdown(cancel_futures=True)
+
+
+_mine: tuple[Callable[..., Any], Any, Tick]
+
+
+def _start(work: Callable[..., Any], shared: Any, ticks: Queue[float], stop: Event) -> None:
+    """Set up a worker process."""
+    import torch
+
+    global _mine  # noqa: PLW0603 - a worker process has one task for its life
+    torch.set_num_threads(1)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent hears Ctrl-C and stops us
+
+    def tick(amount: float) -> None:
+        if stop.is_set():
+            raise Cancelled
+        ticks.put(amount)
+
+    _mine = work, shared, tick
+
+
+def _run(job: Any) -> Any:
+    work, shared, tick = _mine
+    return work(job, shared, tick)
