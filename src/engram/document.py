@@ -1,18 +1,37 @@
 """What a report says, as plain data: experiments fill a Document, `report` draws it and computes nothing.
 
 Every block with a `name` is drawn into a figure file of that name; numbers stay numbers until the page prints them.
+A block that cannot be drawn raises MalformedDocument where it is made, not where it is drawn.
 """
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from engram.errors import UsageError
 from engram.images import Pixels
 from engram.layers import Network
+
+
+class MalformedDocument(UsageError):
+    """Parts of a document that do not fit together: a short row, a name that is no file name, a name used twice."""
+
+
+def _check(fits: bool, message: str) -> None:
+    if not fits:
+        raise MalformedDocument(message)
+
+
+def _check_name(name: str) -> None:
+    _check(
+        re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", name) is not None,
+        f"{name!r} cannot name a figure file: use up to 100 letters, digits, '.', '_', '-', a letter or digit first",
+    )
 
 
 @dataclass(frozen=True)
@@ -50,6 +69,13 @@ class Table:
     columns: tuple[Column, ...]
     rows: tuple[tuple[Cell, ...], ...]
 
+    def __post_init__(self) -> None:
+        for index, row in enumerate(self.rows):
+            _check(
+                len(row) == len(self.columns),
+                f"table {self.caption!r}: row {index} has {len(row)} cells under {len(self.columns)} columns",
+            )
+
 
 @dataclass(frozen=True)
 class Series:
@@ -61,6 +87,14 @@ class Series:
     low: tuple[float, ...] = ()
     high: tuple[float, ...] = ()
 
+    def __post_init__(self) -> None:
+        n = len(self.x)
+        _check(len(self.y) == n, f"curve {self.label!r}: {n} x for {len(self.y)} y")
+        _check(
+            len(self.low) == len(self.high) and len(self.low) in (0, n),
+            f"curve {self.label!r}: a band of {len(self.low)} low and {len(self.high)} high values around {n} points",
+        )
+
 
 @dataclass(frozen=True)
 class LineChart:
@@ -69,7 +103,10 @@ class LineChart:
     x_label: str
     y_label: str
     series: tuple[Series, ...]
-    logarithmic: bool = False
+    logarithmic: bool = False  # the y axis; what is not above zero is left out
+
+    def __post_init__(self) -> None:
+        _check_name(self.name)
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,6 +119,19 @@ class Pictures:
     rows: tuple[str, ...]
     pictures: tuple[tuple[Pixels, ...], ...]
 
+    def __post_init__(self) -> None:
+        _check_name(self.name)
+        found = [len(row) for row in self.pictures]
+        _check(
+            found == [len(self.columns)] * len(self.rows),
+            f"pictures {self.name!r}: {len(self.rows)} rows of {len(self.columns)} are labelled, the rows hold {found}",
+        )
+        for picture in (picture for row in self.pictures for picture in row):
+            _check(
+                picture.dtype == np.uint8 and picture.ndim == 3 and picture.shape[2] in (1, 3) and picture.size > 0,
+                f"pictures {self.name!r}: each must be uint8[h, w, 1 or 3], not {picture.dtype}{list(picture.shape)}",
+            )
+
 
 @dataclass(frozen=True, eq=False)
 class Confusion:
@@ -92,6 +142,14 @@ class Confusion:
     class_names: tuple[str, ...]
     counts: NDArray[np.int64]
 
+    def __post_init__(self) -> None:
+        _check_name(self.name)
+        n = len(self.class_names)
+        _check(
+            self.counts.shape == (n, n),
+            f"confusion {self.name!r}: {n} classes need counts[{n}, {n}], not {list(self.counts.shape)}",
+        )
+
 
 @dataclass(frozen=True, eq=False)
 class Topology:
@@ -101,15 +159,25 @@ class Topology:
     caption: str
     network: Network
 
+    def __post_init__(self) -> None:
+        _check_name(self.name)
+
 
 @dataclass(frozen=True)
 class Flow:
-    """Named steps and the arrows between them, by index; steps of one column stand below each other."""
+    """Steps and the arrows between them, each (from, to), by name; steps of one column stand below each other."""
 
     name: str
     caption: str
     columns: tuple[tuple[str, ...], ...]
     arrows: tuple[tuple[str, str], ...]
+
+    def __post_init__(self) -> None:
+        _check_name(self.name)
+        steps = [step for column in self.columns for step in column]
+        _check(len(set(steps)) == len(steps), f"flow {self.name!r}: two steps have one name")
+        for step in (step for arrow in self.arrows for step in arrow):
+            _check(step in steps, f"flow {self.name!r}: an arrow names {step!r}, which is no step")
 
 
 @dataclass(frozen=True)
@@ -148,3 +216,8 @@ class Document:
     sections: tuple[Section, ...]
     facts: tuple[tuple[str, str], ...] = ()
     warning: str = ""
+
+    def __post_init__(self) -> None:
+        names = [block.name.lower() for section in self.sections for block in section.blocks if hasattr(block, "name")]
+        for name in names:
+            _check(names.count(name) == 1, f"two figures are named {name!r}; file names are compared without case")

@@ -6,6 +6,7 @@ Every layer says its `kind`, the shape it makes of a shape (without n), and how 
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -157,6 +158,11 @@ class Network:
     @property
     def code_shape(self) -> Shape:
         return shapes(self.analysis, self.input_shape)[-1]
+
+    @property
+    def code_numbers(self) -> int:
+        """How many numbers the code of one image has."""
+        return math.prod(self.code_shape)
 
     @property
     def input_shape(self) -> Shape:

@@ -12,11 +12,12 @@ from typing import Any
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load_file
+from safetensors.numpy import save as emit
 
 from engram import layers
 from engram.errors import CorruptData, EngramError
-from engram.files import write_atomically
+from engram.files import replacing_file
 
 FORMAT = "engram-model/1"
 KINDS: dict[str, type[layers.Layer]] = {
@@ -70,7 +71,8 @@ class Model:
             "facts": self.facts,
         }
         metadata = {"engram": json.dumps(header | described, sort_keys=True)}
-        write_atomically(path, lambda part: save_file(tensors, part, metadata))
+        with replacing_file(path) as file:
+            file.write(emit(tensors, metadata))
 
 
 def load(path: Path) -> Model:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from engram.document import Spread, Verdict
@@ -63,7 +64,7 @@ def numbers(values: dict[str, Spread], unit: str = "", digits: int = 4) -> str:
 def _ranked(values: dict[str, Spread], *order: str) -> bool:
     """Whether the means rise strictly in this order."""
     means = [values[name].mean for name in order]
-    return all(low < high for low, high in zip(means, means[1:], strict=False))
+    return all(low < high for low, high in pairwise(means))
 
 
 CLAIMS = (
@@ -120,7 +121,7 @@ CLAIMS = (
 
 
 def verdicts(results: dict[str, Any], reasons: dict[str, str] | None = None) -> tuple[Verdict, ...]:
-    """A verdict on each claim; "not compared" on other data than the paper's, in a quick run, or with a method left out.
+    """A verdict on each claim; "not compared" on other data, in a quick run, or with a method left out.
 
     reasons: by a claim's text, what to add where it does not hold.
     """
@@ -137,8 +138,11 @@ def verdicts(results: dict[str, Any], reasons: dict[str, str] | None = None) -> 
         if not comparable:
             found.append(Verdict(claim.text, claim.source, claim.published, "-", "not compared"))
             continue
-        holds = claim.holds(measured)
-        why = "" if holds else (reasons or {}).get(claim.text, "")
-        outcome = "holds" if holds else "does not hold"
-        found.append(Verdict(claim.text, claim.source, claim.published, claim.shown(measured), outcome, why))
+        if claim.holds(measured):
+            found.append(Verdict(claim.text, claim.source, claim.published, claim.shown(measured), "holds"))
+        else:
+            why = (reasons or {}).get(claim.text, "")
+            found.append(
+                Verdict(claim.text, claim.source, claim.published, claim.shown(measured), "does not hold", why)
+            )
     return tuple(found)

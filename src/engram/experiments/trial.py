@@ -9,13 +9,14 @@ from typing import Any
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load_file
+from safetensors.numpy import save as emit
 
 from engram import models
 from engram.errors import EngramError
 from engram.experiments.material import Material
 from engram.experiments.paper import SNAPSHOT_IMAGES
-from engram.files import write_atomically
+from engram.files import replacing_file
 from engram.images import Pixels
 from engram.models import Model
 from engram.networks.registry import restore
@@ -71,7 +72,8 @@ class Outcome:
         self.model.save(folder / f"{name}.model.safetensors")
         metadata = {"facts": json.dumps(self.facts), "fingerprint": material.fingerprint}
         tensors = self.pictures or {"none": np.zeros(0, np.uint8)}
-        write_atomically(folder / f"{name}.outcome.safetensors", lambda part: save_file(tensors, part, metadata))
+        with replacing_file(folder / f"{name}.outcome.safetensors") as file:
+            file.write(emit(tensors, metadata))
 
 
 def run(trial: Trial, material: Material, tick: Tick) -> Outcome:

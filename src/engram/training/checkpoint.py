@@ -8,10 +8,11 @@ from dataclasses import asdict
 from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
+from safetensors.torch import save as emit
 from torch import Tensor, nn
 
-from engram.files import write_atomically
+from engram.files import replacing_file
 from engram.images import ImageSet
 from engram.training.errors import CorruptCheckpoint, ForeignCheckpoint
 from engram.training.recipe import Recipe
@@ -72,7 +73,8 @@ class Checkpoint:
         tensors = {f"network.{name}": value.contiguous() for name, value in network.state_dict().items()}
         tensors |= {f"step.{name}": value for name, value in step.state().items()}
         facts = {"identity": self.identity, "history": json.dumps({"losses": losses, "seconds": seconds})}
-        write_atomically(self.path, lambda part: save_file(tensors, part, facts))
+        with replacing_file(self.path) as file:
+            file.write(emit(tensors, facts))
         self.written = now
 
 

@@ -13,11 +13,13 @@ from engram.errors import UsageError
 from engram.images import ImageSet
 from engram.models import Model
 from engram.networks.registry import make
-from engram.training.loop import train
+from engram.training.loop import History, train
 from engram.training.recipe import RECIPES
 
+Progress = Callable[[int, int], None]
+"""Called after each epoch with (epochs done, epochs in all)."""
 Watch = Callable[[int, nn.Module], None]
-"""Called after each epoch with the number of epochs done and the network; its time is not counted as training."""
+"""Called after each epoch with (epochs done, network); its time is not counted as training."""
 
 
 def fit(
@@ -28,6 +30,7 @@ def fit(
     device: str = "cpu",
     options: dict[str, Any] | None = None,
     checkpoint: Path | None = None,
+    progress: Progress | None = None,
     watch: Watch | None = None,
     **recipe_changes: Any,
 ) -> Model:
@@ -47,6 +50,13 @@ def fit(
     if method == "classifier":
         options.setdefault("classes", len(images.class_names))
     network = make(method, images.image_shape, seed, recipe.initial_scale, **options)
+
+    def after_epoch(done: int, history: History) -> None:
+        if progress is not None:
+            progress(done, recipe.epochs)
+        if watch is not None:
+            watch(done, network)
+
     history = train(
         network,
         images,
@@ -54,7 +64,7 @@ def fit(
         seed,
         device=device,
         checkpoint=checkpoint,
-        after_epoch=None if watch is None else lambda done, _: watch(done, network),
+        after_epoch=after_epoch,
     )
     facts = {
         "options": network.options,

@@ -1,0 +1,48 @@
+# engram. `make help` lists what there is. Needs Python 3.11 or later, make, and a network to the package index.
+
+PYTHON ?= python3
+VENV := .venv
+RUN := $(VENV)/bin
+INSTALLED := $(VENV)/installed
+
+# Real data where it lies beside the checkout; else the catalog looks in the cache, then downloads.
+ifneq ($(wildcard ../shared/data/.),)
+export ENGRAM_DATA ?= $(abspath ../shared/data)
+endif
+
+.PHONY: help reproduce test check format bench-training bench-archive clean
+.DEFAULT_GOAL := help
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+reproduce: $(INSTALLED) ## the paper, whole: train, judge, and write out/reproduction/report.html
+	$(RUN)/engram reproduce --out out/reproduction $(ARGS)
+
+test: $(INSTALLED) ## all tests, without a network
+	$(RUN)/pytest $(ARGS)
+
+check: $(INSTALLED) ## formatter, linter, type checker, tests
+	$(RUN)/ruff format --check src tests benchmarks
+	$(RUN)/ruff check src tests benchmarks
+	$(RUN)/mypy
+	$(RUN)/pytest $(ARGS)
+
+format: $(INSTALLED) ## format the code
+	$(RUN)/ruff format src tests benchmarks
+	$(RUN)/ruff check --fix src tests benchmarks
+
+bench-training: $(INSTALLED) ## our training loop against the obvious one and against the GEMM peak
+	$(RUN)/python benchmarks/training.py $(ARGS)
+
+bench-archive: $(INSTALLED) ## overhead, speed and memory of the archive
+	$(RUN)/python benchmarks/archive.py $(ARGS)
+
+clean: ## remove the virtual environment and what the targets wrote
+	rm -rf $(VENV) out build dist
+
+$(INSTALLED): pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit("engram needs Python 3.11 or later, this is " + sys.version.split()[0] + ": make PYTHON=python3.12" if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -m venv $(VENV)
+	$(RUN)/pip install --quiet --upgrade-strategy only-if-needed --constraint constraints.txt --editable '.[dev]'
+	@touch $@

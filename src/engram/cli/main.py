@@ -1,0 +1,33 @@
+"""The command line: one verb, one function. This file only gathers them."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from engram.cli import data, reproduce, train
+from engram.errors import EngramError
+
+app = typer.Typer(
+    help="Compress collections of small images with auto-associative networks.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command()(reproduce.reproduce)
+app.command()(train.train)
+app.add_typer(data.app, name="data")
+
+
+def main() -> None:
+    """Run the command line; end with 0 done, 1 failed, 2 wrong usage, 3 corrupt data, 130 interrupted."""
+    try:
+        app()
+    except EngramError as error:
+        print(f"engram: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        print("engram: interrupted; nothing half-written is left under a final name", file=sys.stderr)
+        sys.exit(130)

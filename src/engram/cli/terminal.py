@@ -1,0 +1,73 @@
+"""What a verb says and shows: results on standard output, progress and prose on standard error."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Annotated, Any
+
+import typer
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")]
+Seconds = Callable[[str, float, float], None]
+"""Called with what is being done, and the work done and in all, in any unit."""
+
+
+def tell(result: dict[str, Any], prose: str, as_json: bool) -> None:
+    """Print the result as JSON, or the prose."""
+    typer.echo(json.dumps(result) if as_json else prose)
+
+
+@contextmanager
+def progress_bar(title: str, *, unit: str = "") -> Iterator[Callable[[int, int], None] | None]:
+    """A callback (done, total) that moves a bar with rate and remaining time; None where there is no terminal.
+
+    unit: what is counted ("images", "bytes").
+    """
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich import progress as rich
+    from rich.console import Console
+
+    amount = (
+        [rich.DownloadColumn(), rich.TransferSpeedColumn()]
+        if unit == "bytes"
+        else [rich.MofNCompleteColumn(), rich.TextColumn(f"{{task.speed:,.0f}} {unit}/s")]
+    )
+    columns = [rich.TextColumn(title), rich.BarColumn(), *amount, rich.TimeRemainingColumn()]
+    with rich.Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(title, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+@contextmanager
+def work_bar() -> Iterator[Seconds | None]:
+    """A callback (what, done, total) that moves a bar with a percentage and remaining time; None without a terminal."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich import progress as rich
+    from rich.console import Console
+
+    columns = [
+        rich.TextColumn("{task.description}"),
+        rich.BarColumn(),
+        rich.TaskProgressColumn(),
+        rich.TimeElapsedColumn(),
+        rich.TextColumn("left"),
+        rich.TimeRemainingColumn(),
+    ]
+    with rich.Progress(*columns, console=Console(stderr=True), transient=True, speed_estimate_period=120) as bar:
+        tasks: dict[str, rich.TaskID] = {}
+
+        def report(what: str, done: float, total: float) -> None:
+            if what not in tasks:
+                for task in tasks.values():
+                    bar.update(task, visible=False)
+                tasks[what] = bar.add_task(what, total=total)
+            bar.update(tasks[what], completed=done, total=total)
+
+        yield report

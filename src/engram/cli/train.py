@@ -1,0 +1,87 @@
+"""`engram train`: any method, on any DATA."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from engram.cli.terminal import Json, progress_bar, tell
+
+Method = Literal["cnn", "ann", "tied", "classifier"]
+Device = Literal["auto", "cpu", "cuda"]
+
+
+def train(
+    data: Annotated[str, typer.Argument(metavar="DATA", help="A name, an IDX file, a folder, .npy, .npz, an archive.")],
+    method: Annotated[Method, typer.Option(help="Which network.")],
+    out: Annotated[Path, typer.Option("-o", "--out", metavar="MODEL", help="The model file to write.")],
+    seed: Annotated[int, typer.Option(help="Draws the first weights and the order of the images.")] = 0,
+    epochs: Annotated[int | None, typer.Option(help="Default: as in the paper, 200 (classifier 20).")] = None,
+    learning_rate: Annotated[float | None, typer.Option(help="Default: the method's recipe.")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Default: 64.")] = None,
+    hidden: Annotated[int | None, typer.Option(help="Numbers in the code of ann and tied; default 400.")] = None,
+    precision: Annotated[
+        Literal["float32", "bfloat16"] | None, typer.Option(help="Of matrix products; default: the method's recipe.")
+    ] = None,
+    device: Annotated[Device, typer.Option(help="Where to train.")] = "auto",
+    force: Annotated[bool, typer.Option("--force", help="Replace MODEL if it exists.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Train a network on DATA and write it to MODEL.
+
+    A training that was stopped goes on where it was when the same command is given again: its state is kept in
+    MODEL.checkpoint until MODEL is complete. Of DATA that comes divided, the train half is used.
+    """
+    from engram.datasets import source
+    from engram.errors import UsageError
+    from engram.files import OutputExists
+    from engram.images import Splits
+
+    if out.exists() and not force:
+        raise OutputExists(f"{out} exists already; choose another name, or force it with --force")
+    if hidden is not None and method not in ("ann", "tied"):
+        raise UsageError(f"--hidden is for ann and tied; the code of {method} follows from the image's size")
+    with progress_bar("Reading", unit="images") as progress:
+        images = source.load(data, progress)
+    if isinstance(images, Splits):
+        images = images.train
+    from engram.training.device import choose_device
+    from engram.training.fit import fit
+
+    settings = {"epochs": epochs, "learning_rate": learning_rate, "batch_size": batch_size, "precision": precision}
+    changes: dict[str, Any] = {name: value for name, value in settings.items() if value is not None}
+    checkpoint = out.with_name(out.name + ".checkpoint")
+    with progress_bar(f"Training {method}", unit="epochs") as progress:
+        model = fit(
+            images,
+            method,
+            seed,
+            device=choose_device(device),
+            options={} if hidden is None else {"hidden": hidden},
+            checkpoint=checkpoint,
+            progress=progress,
+            **changes,
+        )
+    model.save(out)
+    checkpoint.unlink(missing_ok=True)
+    seconds = sum(model.facts["epoch_seconds"])
+    done = len(model.facts["losses"])
+    result = {
+        "model": str(out),
+        "method": method,
+        "images": len(images),
+        "epochs": done,
+        "loss": model.facts["losses"][-1],
+        "parameters": model.network.parameters,
+        "code_numbers": model.network.code_numbers,
+        "model_bytes": out.stat().st_size,
+        "seconds": round(seconds, 3),
+        "images_per_second": round(done * len(images) / seconds, 1),
+    }
+    prose = (
+        f"{out}: {method}, {model.network.parameters:,} parameters, a code of {model.network.code_numbers} numbers; "
+        f"loss {result['loss']:.5f} after {done} epochs on {len(images):,} images in {seconds:.1f} s"
+    )
+    tell(result, prose, as_json)
