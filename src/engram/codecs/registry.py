@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from engram.codecs.contract import Codec
+from engram.codecs.frozen import Frozen
 from engram.codecs.raw import Raw
 from engram.errors import UsageError
 
@@ -39,4 +40,5 @@ def ids() -> tuple[str, ...]:
     return tuple(sorted(_codecs))
 
 
+register(Frozen)
 register(Raw)

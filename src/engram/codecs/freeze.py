@@ -1,0 +1,174 @@
+"""freeze: the one door from floats to integers. A trained network goes in, a codec comes out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engram.codecs import quantiser as quantising
+from engram.codecs.analysis import evaluate, floats_of, pixels_of
+from engram.codecs.frozen import Encoder, Frozen
+from engram.codecs.quantiser import Quantiser
+from engram.codecs.rounding import CannotFreeze, round_layers
+from engram.codecs.synthesis import Synthesis
+from engram.coding.integer import InexactNetwork, Integers
+from engram.coding.linear import Floats
+from engram.coding.rangecoder import Symbols
+from engram.errors import UsageError
+from engram.images import ImageSet, Pixels
+from engram.layers import Convolution, Dense, Layer, Network, Reshape, Shape, TransposedConvolution
+
+FITTED, MEASURED, PERTURBED = 5000, 500, 32
+"""How many training images fit steps and tables, measure the loss, and tell what each unit does to the pixels."""
+WIDEST = 1 << 12
+"""The largest multiplier: a unit whose steps would be coarser still is not worth its bits anyway."""
+
+
+def freeze(network: Network, training: ImageSet, *, bits: float = 3.0, loss_db: float = 0.03) -> Frozen:
+    """The codec of a trained network, its steps and tables fitted on training images. It needs no torch.
+
+    bits: the mean rate of a code unit on these images, so an image takes about units * bits / 8 bytes. loss_db: by
+    how much whole numbers in the synthesis may lower the PSNR, against the float network at equal symbols; a smaller
+    loss makes a larger model. Raises UsageError where images or figures do not fit, CannotFreeze for a network
+    without an integer form.
+    """
+    if not loss_db > 0:
+        raise UsageError(f"loss_db must be above 0, not {loss_db}: whole numbers always lose a little")
+    images = _sample(network, training, bits)
+    plan = _plan(network, images, bits)
+    few = slice(None, None, -(-len(images) // MEASURED))
+    symbols = plan.quantiser.symbols(_codes(network, images[few]))
+    values = plan.quantiser.values(symbols).reshape(-1, *network.code_shape)
+    symbols = symbols[:, plan.units].T
+    allowed = _error(pixels_of(evaluate(network.synthesis, values)), images[few]) * 10 ** (loss_db / 10)
+    synthesis: Synthesis | None = None
+    for octave in range(2, 24):
+        try:
+            synthesis = _synthesis(network, plan, symbols, 2 ** (-octave / 2))
+        except InexactNetwork:
+            break
+        if _error(synthesis.pixels(symbols), images[few]) <= allowed + 1e-3:
+            break
+    if synthesis is None:
+        raise CannotFreeze(f"{network.method} at {bits} bits a unit has sums beyond what is exact; take fewer bits")
+    return Frozen(synthesis, Encoder(network.analysis, plan.units, plan.quantiser))
+
+
+def fit_quantiser(network: Network, training: ImageSet, *, bits: float = 3.0) -> Quantiser:
+    """The quantiser that `freeze` gives the network: what training with quantisation in the loop has to simulate."""
+    return _plan(network, _sample(network, training, bits), bits).quantiser
+
+
+@dataclass(frozen=True, eq=False)
+class _Plan:
+    """How the code becomes whole numbers: unit u is offset + spread[u] * scale * a, a the integer of the decoder.
+
+    units: those that are coded; multiplier: by how much a grows for one step, [units of the network].
+    layers: the synthesis that takes scale * a of the coded units, with offsets and spreads taken in.
+    """
+
+    quantiser: Quantiser
+    units: NDArray[np.int64]
+    base: Integers
+    multiplier: Integers
+    scale: float
+    code_shape: Shape
+    layers: tuple[Layer, ...]
+
+
+def _plan(network: Network, images: Pixels, bits: float) -> _Plan:
+    codes = _codes(network, images)
+    shape, first, rest = _entrance(network)
+    offsets = np.where(codes.min(axis=0) == 0, 0, codes.mean(axis=0, dtype=np.float64))  # a rectifier's 0 stays a 0
+    spread = np.square(codes - offsets).mean(axis=0)
+    if not isinstance(first, Dense):  # one weight serves all places of a channel
+        spread = np.broadcast_to(
+            spread.reshape(shape[0], -1).mean(axis=1, keepdims=True), (shape[0], spread.size // shape[0])
+        )
+    spread = np.sqrt(spread).ravel()
+    spread[spread == 0] = 1
+    worth = spread * _effects(network, codes, spread)
+    finest = 2 ** np.clip(10 - bits, 0, 4)  # into how many parts the decoder divides the finest step
+    ratio = np.divide(worth.max(), worth, out=np.full(worth.shape, np.inf), where=worth > 0)
+    multiplier = np.rint(finest * ratio).clip(1, WIDEST).astype(np.int64)
+    quantiser = quantising.fit(codes, multiplier * spread, offsets, bits)
+    scale = float(quantiser.steps[0] / (multiplier * spread)[0])
+    base = multiplier * quantiser.low
+    if isinstance(first, Dense):
+        silent = quantiser.sizes == 1
+        silent[0] &= not silent.all()
+        units = np.flatnonzero(~silent)
+        constant = offsets + np.where(silent, quantiser.steps * quantiser.low, 0)
+        bias = first.bias + (constant @ first.weight.astype(np.float64))
+        weight = first.weight[units] * spread[units, None]
+        first, shape = replace(first, weight=weight.astype(np.float32), bias=bias.astype(np.float32)), (len(units),)
+    else:
+        units = np.arange(len(spread))
+        base += np.rint(offsets / (scale * spread)).astype(np.int64)
+        axis = 1 if isinstance(first, Convolution) else 0
+        by_channel = np.expand_dims(spread.reshape(shape[0], -1)[:, 0], tuple(i for i in range(4) if i != axis))
+        first = replace(first, weight=(first.weight * by_channel).astype(np.float32))
+    return _Plan(quantiser, units, base[units], multiplier[units], scale, shape, (first, *rest))
+
+
+def _synthesis(network: Network, plan: _Plan, symbols: Symbols, coarseness: float) -> Synthesis:
+    """The plan in whole numbers, hidden activations as fine as exact sums allow. Raises InexactNetwork."""
+    codes = ((plan.base + plan.multiplier * symbols.T) * plan.scale).astype(np.float32)
+    levels = tuple(plan.quantiser.levels[unit] for unit in plan.units)
+    for activation_bits in range(12, 6, -1):
+        layers = round_layers(plan.layers, codes.reshape(-1, *plan.code_shape), plan.scale, coarseness, activation_bits)
+        try:
+            return Synthesis(network.image_shape, plan.code_shape, plan.base, plan.multiplier, levels, layers)
+        except InexactNetwork:
+            if activation_bits == 7:
+                raise
+    raise AssertionError("unreachable")
+
+
+def _entrance(network: Network) -> tuple[Shape, Dense | Convolution | TransposedConvolution, tuple[Layer, ...]]:
+    """The synthesis as (shape that comes to its first map, that map, the rest). Raises CannotFreeze."""
+    shape = network.code_shape
+    for index, layer in enumerate(network.synthesis):
+        if isinstance(layer, Dense | Convolution | TransposedConvolution):
+            return shape, layer, network.synthesis[index + 1 :]
+        if not isinstance(layer, Reshape):
+            break
+        shape = layer.shape_after(shape)
+    raise CannotFreeze(f"the synthesis of {network.method} must begin with a dense layer or a convolution")
+
+
+def _effects(network: Network, codes: Floats, spread: NDArray[np.float64]) -> NDArray[np.float64]:
+    """By how much the pixels change, root mean square, for a small change of each unit; over that change."""
+    codes = codes[:: -(-len(codes) // PERTURBED)]
+    before = evaluate(network.synthesis, codes.reshape(-1, *network.code_shape))
+    effects = np.empty(codes.shape[1])
+    for unit, small in enumerate(0.05 * spread):
+        changed = codes.copy()
+        changed[:, unit] += small
+        after = evaluate(network.synthesis, changed.reshape(-1, *network.code_shape))
+        effects[unit] = np.sqrt(np.square(after - before, dtype=np.float64).mean()) / small
+    return effects
+
+
+def _sample(network: Network, training: ImageSet, bits: float) -> Pixels:
+    """Training images spread over the whole set, at most FITTED. Raises UsageError where something does not fit."""
+    if training.image_shape != network.image_shape or not len(training):
+        raise UsageError(
+            f"freezing {network.method} takes training images of {network.image_shape}, at least one, "
+            f"not {len(training)} of {training.image_shape}"
+        )
+    if not 0 < bits <= 12:
+        raise UsageError(f"bits a unit must be above 0 and at most 12, not {bits}")
+    return training.images[:: -(-len(training) // FITTED)]
+
+
+def _codes(network: Network, images: Pixels) -> Floats:
+    """float32[n, units]."""
+    return evaluate(network.analysis, floats_of(images)).reshape(len(images), -1)
+
+
+def _error(decoded: Pixels, images: Pixels) -> float:
+    """The mean squared error in gray levels."""
+    return float(np.square(decoded.astype(np.float32) - images).mean(dtype=np.float64))
