@@ -1,0 +1,29 @@
+"""Archives: many images of one size in one file (`.egm`, see FORMAT.md), each found without reading the others."""
+
+from engram.archive.breakdown import Breakdown, info
+from engram.archive.errors import CorruptArchive
+from engram.archive.reader import Archive, load
+from engram.archive.unpacking import Unpacked, unpack
+from engram.archive.verification import Verification, verify
+from engram.archive.writer import Writer, pack
+from engram.datasets.source import register_reader
+
+open = Archive
+"""engram.open(path, model=None): the archive of a file."""
+
+register_reader(".egm", load)
+
+__all__ = [
+    "Archive",
+    "Breakdown",
+    "CorruptArchive",
+    "Unpacked",
+    "Verification",
+    "Writer",
+    "info",
+    "load",
+    "open",
+    "pack",
+    "unpack",
+    "verify",
+]

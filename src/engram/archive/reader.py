@@ -1,0 +1,256 @@
+"""The archive's reader: a read-only sequence of images that decodes what is asked for, and no more than it must.
+
+It is safe to use from several threads and after a fork: every read names its offset, and nothing that is shared
+changes but a cache that bears it. Pickled, it is a path; unpickled, it opens that path again and checks that the file
+is the same.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Iterator, Sequence
+from functools import cached_property, lru_cache
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, overload
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from engram.archive import metadata
+from engram.archive.breakdown import Breakdown, breakdown
+from engram.archive.errors import ArchiveChanged, CorruptModel, LimitExceeded
+from engram.archive.file import ArchiveFile, GivenModel
+from engram.codecs import contract, registry
+from engram.codecs.contract import Codec
+from engram.errors import CorruptData
+from engram.images import ImageSet, Pixels
+
+_BATCH_BYTES = 1 << 24
+"""Pixels decoded in one go."""
+_CACHE_BYTES = 1 << 24
+"""Pixels of whole blocks that single reads leave behind; one block is kept however large it is."""
+_SINGLES_BEFORE_WHOLE = 4
+"""Decoding so many images alone costs about as much as their block; so no pattern of reads costs twice what it must."""
+_MOST_NAMES_LENGTH = 1 << 28
+
+
+def load(path: Path | str) -> ImageSet:
+    """All images of an archive with all that is known of them, in memory."""
+    with Archive(path) as archive:
+        return ImageSet(archive[:], archive.labels, archive.class_names, archive.names)
+
+
+class Archive(Sequence[Pixels]):
+    """An archive file, open for reading: len, a[i], a[i:j], a[[7, 3, 7]], iteration, labels, names, class_names.
+
+    `model` (bytes, or the file that holds them) is needed where the archive was packed without it.
+    Raises CorruptArchive, and at the first image ModelMissing, ModelMismatch, CorruptModel, UnknownCodec.
+    """
+
+    def __init__(self, path: Path | str, model: GivenModel = None) -> None:
+        self._given_model = model
+        self.file = ArchiveFile(path)
+        header = self.file.directory.header
+        self._block_size = header.block_size
+        self._blocks_at_once = max(1, _BATCH_BYTES // header.block_pixels)
+        self._places = lru_cache(max(1, _CACHE_BYTES // header.block_pixels))(_Place)
+
+    @property
+    def path(self) -> Path:
+        """Where the archive lies, absolute."""
+        return self.file.path
+
+    def close(self) -> None:
+        """Closes the file; what was read stays valid."""
+        self.file.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __len__(self) -> int:
+        return self.file.directory.footer.count
+
+    @overload  # type: ignore[override]  # a slice of a sequence of arrays is an array, not a Sequence of them
+    def __getitem__(self, index: int) -> Pixels: ...
+    @overload
+    def __getitem__(self, index: slice | ArrayLike) -> Pixels: ...
+    def __getitem__(self, index: Any) -> Pixels:
+        """uint8[h, w, c] of an index; uint8[n, h, w, c] of a slice, of a list of indices in its order, or of a mask.
+
+        Raises IndexError, and CorruptBlock where one of the images is lost.
+        """
+        if isinstance(index, slice):
+            return self._gather(np.arange(*index.indices(len(self))))
+        try:
+            rows = self._rows([operator.index(index)])
+        except TypeError:
+            return self._gather(self._rows(index))
+        return self._one(int(rows[0]))
+
+    def __iter__(self) -> Iterator[Pixels]:
+        """Each image, decoded many blocks at a time in constant memory."""
+        for _, images in self.batches():
+            yield from images
+
+    def batches(self) -> Iterator[tuple[int, Pixels]]:
+        """(index of the first image, uint8[n, h, w, c]) from the first image to the last, in constant memory."""
+        for blocks in self.block_groups():
+            yield blocks[0] * self._block_size, np.concatenate(self.decode_blocks(blocks))
+
+    def block_groups(self) -> Iterator[range]:
+        """All blocks' numbers, in groups that are best decoded in one go."""
+        for first in range(0, self.file.directory.blocks, self._blocks_at_once):
+            yield range(first, min(first + self._blocks_at_once, self.file.directory.blocks))
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """(height, width, channels)."""
+        return self.file.directory.header.image_shape
+
+    @cached_property
+    def class_names(self) -> tuple[str, ...]:
+        """The classes' names, () where there are none. Raises CorruptMetadata."""
+        data = self.file.section("class names")
+        return metadata.parse_class_names(data) if data else ()
+
+    @cached_property
+    def labels(self) -> NDArray[np.int64] | None:
+        """int64[n], or None. Raises CorruptMetadata."""
+        data = self.file.section("labels")
+        if not data:
+            return None
+        labels = metadata.parse_labels(data, len(self), len(self.class_names))
+        labels.flags.writeable = False
+        return labels
+
+    @cached_property
+    def names(self) -> tuple[str, ...] | None:
+        """The images' file names, or None. Raises CorruptMetadata, and LimitExceeded above 2^28 characters."""
+        found, names, size = self.iterate_names(), list[str](), 0
+        if found is None:
+            return None
+        for name in found:
+            size += len(name)
+            if size > _MOST_NAMES_LENGTH:
+                raise LimitExceeded(f"{self.path}: the names have more than {_MOST_NAMES_LENGTH:,} characters")
+            names.append(name)
+        return tuple(names)
+
+    def iterate_names(self) -> Iterator[str] | None:
+        """The names one after another in constant memory, or None where there are none. Raises CorruptMetadata."""
+        data = self.file.section("names")
+        return metadata.parse_names(data, len(self)) if data else None
+
+    @cached_property
+    def codec(self) -> Codec:
+        """The codec that decodes this archive. Raises ModelMissing, ModelMismatch, CorruptModel, UnknownCodec."""
+        header = self.file.directory.header
+        made = registry.get(header.codec)
+        try:
+            return made.from_config(header.config, self.file.model(self._given_model))
+        except contract.CorruptModel as error:
+            raise CorruptModel(f"{self.path}: {error}") from error
+
+    @property
+    def info(self) -> Breakdown:
+        """What each byte is for."""
+        return breakdown(self.file.directory)
+
+    def decode_blocks(self, blocks: Sequence[int]) -> list[Pixels]:
+        """The pixels of whole blocks, decoded in one go. Raises CorruptBlock for the first that is damaged."""
+        coded = [(self.file.block(block), self._count(block)) for block in blocks]
+        try:
+            return self.codec.decode_many(coded)
+        except CorruptData:  # of one of them: find which
+            return [self._decode(block, data, count) for block, (data, count) in zip(blocks, coded, strict=True)]
+
+    def _decode(self, block: int, data: bytes, count: int, within: int | None = None) -> Pixels:
+        """uint8[count, h, w, c], or one image of them."""
+        try:
+            return self.codec.decode(data, count) if within is None else self.codec.decode_one(data, count, within)
+        except CorruptData as error:
+            raise self.file.damaged(block, f"has the right checksum but cannot be decoded ({error})") from error
+
+    def _one(self, row: int) -> Pixels:
+        """An image decoded alone, until its block was asked so often that it is decoded whole and kept."""
+        block, within = divmod(row, self._block_size)
+        place = self._places(block)
+        if place.pixels is None:
+            data, count = self.file.block(block), self._count(block)
+            if place.singles < _SINGLES_BEFORE_WHOLE:
+                place.singles += 1
+                return self._decode(block, data, count, within)
+            place.pixels = self._decode(block, data, count)
+        image: Pixels = place.pixels[within].copy()
+        return image
+
+    def _gather(self, rows: NDArray[np.intp]) -> Pixels:
+        """uint8[n, h, w, c] of rows in any order; a block is decoded once, or its only image alone."""
+        images = np.empty((len(rows), *self.image_shape), np.uint8)
+        size = self._block_size
+        order = np.argsort(rows, kind="stable")
+        blocks, starts = np.unique(rows[order] // size, return_index=True)
+        groups = np.split(order, starts[1:]) if len(rows) else []
+        whole: list[tuple[int, NDArray[np.intp]]] = []
+        step = self._blocks_at_once
+        for block, places in zip(blocks.tolist(), groups, strict=True):
+            within = rows[places] - block * size
+            if within[0] == within[-1]:
+                images[places] = self._one(int(rows[places[0]]))
+            else:
+                whole.append((block, places))
+        for first in range(0, len(whole), step):
+            some = whole[first : first + step]
+            for (block, places), pixels in zip(some, self.decode_blocks([block for block, _ in some]), strict=True):
+                images[places] = pixels[rows[places] - block * size]
+        return images
+
+    def _rows(self, index: ArrayLike) -> NDArray[np.intp]:
+        """Non-negative indices of an index array or mask. Raises IndexError."""
+        found = np.asarray(index)
+        if found.dtype == bool and found.shape == (len(self),):
+            return np.flatnonzero(found)
+        if found.ndim != 1 or (found.size and found.dtype.kind not in "iu"):
+            raise IndexError(
+                f"index images by a list of integers or a mask of {len(self)}, not {found.dtype}{list(found.shape)}"
+            )
+        for outside in found[(found >= len(self)) | (found < -len(self))][:1].tolist():
+            raise IndexError(f"image {outside} is not among the {len(self):,} images of {self.path}")
+        rows = found.astype(np.intp)
+        rows[rows < 0] += len(self)
+        return rows
+
+    def _count(self, block: int) -> int:
+        first, stop = self.file.directory.images_of(block)
+        return stop - first
+
+    def __repr__(self) -> str:
+        shape = " x ".join(map(str, self.image_shape))
+        return f"<Archive {self.path}: {len(self):,} images {shape}, {self.file.directory.header.codec}>"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _reopen, (str(self.path), self._given_model, self.file.directory.identity)
+
+
+class _Place:
+    """A block's place in the cache: how many of its images were decoded alone, and its pixels once it was decoded."""
+
+    __slots__ = ("pixels", "singles")
+
+    def __init__(self, block: int) -> None:
+        self.pixels: Pixels | None = None
+        self.singles = 0
+
+
+def _reopen(path: str, model: GivenModel, identity: tuple[int, int]) -> Archive:
+    archive = Archive(path, model)
+    if archive.file.directory.identity != identity:
+        archive.close()
+        raise ArchiveChanged(f"{path} is not the archive that was pickled; it was written anew since")
+    return archive

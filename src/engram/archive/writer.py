@@ -1,0 +1,215 @@
+"""The archive's writer: images in, in constant memory; a whole archive under its name at the end, or nothing.
+
+Images gather in a buffer of a few blocks, a *group*, and are encoded together. Groups begin at the same images however
+the collection was cut into sets and wherever a resumed pack takes up, so the bytes are always the same.
+
+What grows with the collection: 12 bytes a block, 8 a label, the compressed file names, and the set of names that finds
+duplicates.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+
+from engram.archive import layout, metadata
+from engram.archive.breakdown import Breakdown, info
+from engram.archive.errors import LimitExceeded, ResumeMismatch
+from engram.archive.names import check_name
+from engram.archive.part import Part
+from engram.codecs.contract import Codec, DecodeOnly
+from engram.datasets.names import UnsafeName, check_class_names
+from engram.datasets.source import Progress
+from engram.errors import UsageError
+from engram.images import ImageSet
+
+DEFAULT_BLOCK_SIZE = 64
+GROUP_BYTES = 1 << 23
+"""Pixels encoded in one go. It decides the batches of an encoder in floats: changing it may change archives' bytes."""
+_PIECE_BYTES = 1 << 23
+
+
+def pack(
+    images: ImageSet | Iterable[ImageSet],
+    codec: Codec,
+    path: Path | str,
+    *,
+    block_size: int = DEFAULT_BLOCK_SIZE,
+    embed_model: bool = True,
+    force: bool = False,
+    resume: bool = False,
+    progress: Progress | None = None,
+) -> Breakdown:
+    """Writes an archive of a set, or of several sets in order, and gives the breakdown of its bytes.
+
+    Options and errors are `Writer`'s. `progress` is called with (done, total); total is 0 for several sets.
+    """
+    sets = [images] if isinstance(images, ImageSet) else images
+    total = len(images) if isinstance(images, ImageSet) else 0
+    with Writer(path, codec, block_size=block_size, embed_model=embed_model, force=force, resume=resume) as writer:
+        for images_of_one in sets:
+            for piece in _pieces(images_of_one):
+                writer.append(piece)
+                if progress:
+                    progress(writer.count, total)
+    return info(path)
+
+
+class Writer:
+    """Writes an archive: `append` sets in order, then `finish`; as a context manager it finishes when the block ends.
+
+    block_size: images a block, 1 to 65536. embed_model: False leaves the model out; reading then needs it.
+    force: replace an existing archive. resume: take up an interrupted one; it is given the same images from the start,
+    compares those that are done with what it has, and encodes the others.
+    Raises ArchiveExists, ArchiveBusy, ResumeMismatch, PackInterrupted, DecodeOnly, UnsafeName, UsageError.
+    """
+
+    def __init__(
+        self,
+        path: Path | str,
+        codec: Codec,
+        *,
+        block_size: int = DEFAULT_BLOCK_SIZE,
+        embed_model: bool = True,
+        force: bool = False,
+        resume: bool = False,
+    ) -> None:
+        if not codec.can_encode:
+            raise DecodeOnly(f"this {codec.id} codec can only decode; pack with the model it was made from")
+        model = codec.model
+        header = layout.Header.of(codec.id, codec.config(), model, block_size, embed_model)
+        try:
+            layout.check_limits(header)
+        except LimitExceeded as error:
+            raise UsageError(str(error)) from None
+        box = layout.emit_header(header)
+        group_blocks = max(1, GROUP_BYTES // header.block_pixels)
+        self.count = 0
+        self._codec, self._block_size = codec, block_size
+        self._header_checksum = zlib.crc32(box[:-4])
+        self._buffer = np.empty((group_blocks * block_size, *codec.image_shape), np.uint8)
+        self._buffered = self._blocks = 0
+        self._metadata = _Metadata()
+        self._part = Part(Path(path), box + (model if embed_model else b""), group_blocks, force, resume)
+        self.images_resumed = self._part.blocks * block_size
+
+    def append(self, images: ImageSet) -> None:
+        """Adds a set, which has labels, class names and file names where the first set has, and is of its size."""
+        self._codec.check_shape(images.images)
+        self._metadata.add(images)
+        added = 0
+        while added < len(images):
+            step = min(len(self._buffer) - self._buffered, len(images) - added)
+            self._buffer[self._buffered : self._buffered + step] = images.images[added : added + step]
+            self._buffered, self.count, added = self._buffered + step, self.count + step, added + step
+            if self._buffered == len(self._buffer):
+                self._write_group()
+
+    def finish(self) -> None:
+        """Writes what is missing and gives the archive its name."""
+        self._write_group()
+        if self._blocks < self._part.blocks:
+            raise self._mismatch(f"it has {self._part.blocks * self._block_size:,} images already, not {self.count:,}")
+        self._part.finish(self._tail())
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            if kind is None:
+                self.finish()
+        finally:
+            self._part.abandon()
+
+    def _write_group(self) -> None:
+        images = self._buffer[: self._buffered]
+        blocks = [images[first : first + self._block_size] for first in range(0, len(images), self._block_size)]
+        checksums = [zlib.crc32(block.data) for block in blocks]
+        if self._blocks < self._part.blocks:
+            done = self._part.entries[self._blocks : self._blocks + len(blocks), 2].tolist()
+            if checksums != done:
+                raise self._mismatch(f"the images up to {self.count:,} are others")
+        elif blocks:
+            self._part.write(self._codec.encode_many(blocks), checksums, len(images) // self._block_size)
+        self._blocks += len(blocks)
+        self._buffered = 0
+
+    def _tail(self) -> bytes:
+        """All that follows the blocks."""
+        entries = self._part.entries
+        index = layout.Index(entries[:, 0].astype(np.int64), entries[:, 1])
+        index_box = layout.emit_index(index)
+        class_names, labels, names = self._metadata.emit()
+        footer = layout.Footer(
+            self.count,
+            layout.Section.of(class_names),
+            layout.Section.of(labels),
+            layout.Section.of(names),
+            index.width,
+            zlib.crc32(index_box),
+            self._header_checksum,
+        )
+        return class_names + labels + names + index_box + layout.emit_footer(footer)
+
+    def _mismatch(self, difference: str) -> ResumeMismatch:
+        return ResumeMismatch(
+            f"{self._part.path}: the interrupted archive was made from other images, {difference}; "
+            f"give the same images, or pack afresh without --resume"
+        )
+
+
+class _Metadata:
+    """Labels, class names and file names as they come in, set by set."""
+
+    def __init__(self) -> None:
+        self._kind: tuple[bool, bool, tuple[str, ...]] | None = None
+        self._labels: list[metadata.Labels] = []
+        self._names = metadata.NameEncoder()
+        self._seen = set[str]()
+
+    def add(self, images: ImageSet) -> None:
+        kind = (images.labels is not None, images.names is not None, images.class_names)
+        if self._kind is None:
+            self._kind = kind
+            check_class_names(images.class_names)
+        elif kind != self._kind:
+            raise UsageError("all sets of an archive have the same class names; all have labels, or none; names alike")
+        if images.labels is not None:
+            self._labels.append(images.labels)
+        if images.names is not None:
+            self._check_names(images, images.names)
+            self._names.add(images.names)
+
+    def emit(self) -> tuple[bytes, bytes, bytes]:
+        """The three sections; what there is none of is empty."""
+        has_labels, has_names, class_names = self._kind or (False, False, ())
+        return (
+            metadata.emit_class_names(class_names) if class_names else b"",
+            metadata.emit_labels(np.concatenate(self._labels), len(class_names)) if has_labels else b"",
+            self._names.finish() if has_names else b"",
+        )
+
+    def _check_names(self, images: ImageSet, names: tuple[str, ...]) -> None:
+        labels = [""] * len(names) if images.labels is None else images.labels.tolist()
+        for label, name in zip(labels, names, strict=True):
+            check_name(name)
+            key = f"{label}/{name}"
+            if key in self._seen:
+                raise UnsafeName(f"two images of one class are called {name!r}; give each its own name")
+            self._seen.add(key)
+
+
+def _pieces(images: ImageSet) -> Iterator[ImageSet]:
+    """The set in pieces of a few megabytes: one that is mapped from a file is never in memory as a whole."""
+    height, width, channels = images.image_shape
+    step = max(1, _PIECE_BYTES // (height * width * channels))
+    for first in range(0, max(1, len(images)), step):
+        yield images[first : first + step]
