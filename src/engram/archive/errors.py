@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from engram.codecs import contract
 from engram.errors import CorruptData, EngramError, UsageError
-from engram.files import WriteFailed
+from engram.files import CannotWrite, OutputExists
 
 
 class CorruptArchive(CorruptData):
@@ -73,7 +73,7 @@ class ArchiveChanged(EngramError):
     """The file is no longer the one that was opened or pickled."""
 
 
-class ArchiveExists(UsageError):
+class ArchiveExists(OutputExists):
     """Something already lies under the archive's name."""
 
 
@@ -89,5 +89,5 @@ class ResumeMismatch(UsageError):
     """What is to be packed is not what the interrupted archive was made from."""
 
 
-class PackInterrupted(WriteFailed):
+class PackInterrupted(CannotWrite):
     """An archive could not be written to its end; what is done is kept for `resume`."""

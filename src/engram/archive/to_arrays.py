@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from engram.archive.errors import UnsafeName
 from engram.archive.intact import Intact
-from engram.datasets.atomic import replacing_file
+from engram.files import replacing_file
 from engram.errors import UsageError
 from engram.images import Pixels
 
