@@ -5,7 +5,7 @@ from engram.archive.errors import CorruptArchive
 from engram.archive.reader import Archive, load
 from engram.archive.unpacking import Unpacked, unpack
 from engram.archive.verification import Verification, verify
-from engram.archive.writer import Writer, pack
+from engram.archive.writer import Packed, Writer, pack
 from engram.datasets.source import register_reader
 
 open = Archive
@@ -17,6 +17,7 @@ __all__ = [
     "Archive",
     "Breakdown",
     "CorruptArchive",
+    "Packed",
     "Unpacked",
     "Verification",
     "Writer",

@@ -18,7 +18,7 @@ from engram.archive.errors import CorruptBlock, CorruptMetadata, CorruptModel, M
 from engram.errors import UsageError
 
 GivenModel = bytes | Path | str | None
-"""A model, or the file that holds it, for an archive that was packed without."""
+"""For an archive that was packed without its model: the model, a file of it, or another archive that embeds it."""
 
 
 class ArchiveFile:
@@ -70,7 +70,7 @@ class ArchiveFile:
                 f"{self.path} was packed without its model; give the model of SHA-256 {header.model_sha256}"
             )
         else:
-            model = given if isinstance(given, bytes) else Path(given).read_bytes() if given else b""
+            model = _given(given)
         if len(model) == header.model_bytes and hashlib.sha256(model).hexdigest() == header.model_sha256:
             return model
         if header.model_embedded:
@@ -81,3 +81,13 @@ class ArchiveFile:
         if not self.close.alive:
             raise UsageError(f"{self.path} was closed; read it within the `with` block")
         return os.pread(self._file, length, offset)
+
+
+def _given(model: GivenModel) -> bytes:
+    if model is None or isinstance(model, bytes):
+        return model or b""
+    try:
+        data = Path(model).read_bytes()
+    except OSError as error:
+        raise UsageError(f"the model {model} cannot be read: {error.strerror}") from None
+    return ArchiveFile(model).model(None) if data.startswith(layout.MAGIC) else data

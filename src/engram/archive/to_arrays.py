@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from engram.archive.errors import UnsafeName
 from engram.archive.intact import Intact
-from engram.files import replacing_file
 from engram.errors import UsageError
+from engram.files import replacing_file
 from engram.images import Pixels
 
 IDX_NAME = re.compile(r".*([-.]idx[34]-ubyte|\.idx)(\.gz)?")

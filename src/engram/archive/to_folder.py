@@ -14,8 +14,8 @@ from engram.archive.errors import DuplicateName, UnsafeName
 from engram.archive.intact import Intact
 from engram.archive.names import check_name
 from engram.datasets import folders, names
-from engram.files import replacing_folder
 from engram.datasets.pictures import encode_picture, in_threads
+from engram.files import replacing_folder
 from engram.images import Pixels
 
 

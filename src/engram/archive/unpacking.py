@@ -17,8 +17,8 @@ from engram.archive.file import GivenModel
 from engram.archive.intact import Intact
 from engram.archive.reader import Archive
 from engram.archive.verification import Verification, verify
-from engram.files import OutputExists
 from engram.datasets.source import Progress
+from engram.files import OutputExists
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -34,6 +35,14 @@ GROUP_BYTES = 1 << 23
 _PIECE_BYTES = 1 << 23
 
 
+@dataclass(frozen=True)
+class Packed:
+    """What was written; how many of the images an interrupted pack had done already."""
+
+    breakdown: Breakdown
+    images_resumed: int
+
+
 def pack(
     images: ImageSet | Iterable[ImageSet],
     codec: Codec,
@@ -44,20 +53,20 @@ def pack(
     force: bool = False,
     resume: bool = False,
     progress: Progress | None = None,
-) -> Breakdown:
-    """Writes an archive of a set, or of several sets in order, and gives the breakdown of its bytes.
+) -> Packed:
+    """Writes an archive of a set, or of several sets in order.
 
-    Options and errors are `Writer`'s. `progress` is called with (done, total); total is 0 for several sets.
+    Options and errors are `Writer`'s. `progress` is called with (done, total); total 0 where `images` is a generator.
     """
     sets = [images] if isinstance(images, ImageSet) else images
-    total = len(images) if isinstance(images, ImageSet) else 0
+    total = sum(map(len, sets)) if isinstance(sets, list) else 0
     with Writer(path, codec, block_size=block_size, embed_model=embed_model, force=force, resume=resume) as writer:
         for images_of_one in sets:
             for piece in _pieces(images_of_one):
                 writer.append(piece)
                 if progress:
                     progress(writer.count, total)
-    return info(path)
+    return Packed(info(path), writer.images_resumed)
 
 
 class Writer:

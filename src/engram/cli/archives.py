@@ -1,0 +1,242 @@
+"""`engram pack`, `unpack`, `get`, `info`, `verify`: archives from the command line."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from engram.cli.terminal import Json, progress_bar, tell
+
+if TYPE_CHECKING:
+    from engram.archive import Breakdown
+    from engram.archive.verification import Verification
+    from engram.codecs.contract import Codec
+    from engram.images import ImageSet
+
+ArchivePath = Annotated[Path, typer.Argument(metavar="FILE", help="An archive, FILE.egm.")]
+LeftOutModel = Annotated[
+    Path | None,
+    typer.Option(
+        "-m", "--model", metavar="MODEL", help="For an archive packed without its model: that, or an archive."
+    ),
+]
+Force = Annotated[bool, typer.Option("--force", help="Replace what is there.")]
+
+
+def pack(
+    data: Annotated[str, typer.Argument(metavar="DATA", help="A name, an IDX file, a folder, .npy, .npz, an archive.")],
+    out: Annotated[Path, typer.Option("-o", "--out", metavar="FILE", help="The archive to write, FILE.egm.")],
+    model: Annotated[
+        Path | None, typer.Option("-m", "--model", metavar="MODEL", help="A trained model to pack with.")
+    ] = None,
+    lossless: Annotated[bool, typer.Option("--lossless", help="Give every pixel back as it is.")] = False,
+    bits: Annotated[float | None, typer.Option("--bits", help="With a model: mean bits for each code unit.")] = None,
+    block: Annotated[int, typer.Option("--block", help="Images in a block, 1 to 65536.")] = 64,
+    no_model: Annotated[
+        bool, typer.Option("--no-model", help="Leave the model out of FILE; it goes to FILE.model beside it.")
+    ] = False,
+    force: Force = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with a pack that was interrupted.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Write DATA into one archive, with its labels, classes and file names.
+
+    Of DATA that comes divided, both halves are packed, train before test. An interrupted pack leaves FILE.part, which
+    the same command with --resume completes; the bytes are those of a pack that was never interrupted.
+    """
+    from engram import archive
+    from engram.datasets import source
+    from engram.files import OutputExists, replacing_file
+    from engram.images import Splits
+
+    with progress_bar("Reading", unit="images") as progress:
+        images = source.load(data, progress)
+    sets = list(images) if isinstance(images, Splits) else [images]
+    codec = choose_codec(sets[0], model, lossless, bits)
+    beside = out.with_name(out.name + ".model")
+    if no_model and beside.exists() and not (force or resume):
+        raise OutputExists(f"{beside} exists already; choose another name, or replace it with --force")
+    started = time.perf_counter()
+    with progress_bar("Packing", unit="images") as progress:
+        packed = archive.pack(
+            sets,
+            codec,
+            out,
+            block_size=block,
+            embed_model=not no_model,
+            force=force,
+            resume=resume,
+            progress=progress,
+        )
+    if no_model:
+        with replacing_file(beside) as file:
+            file.write(codec.model)
+    seconds = time.perf_counter() - started
+    parts = packed.breakdown
+    result = _sizes(parts) | {"images_resumed": packed.images_resumed} | _pace(parts.images, seconds)
+    prose = (
+        f"{out}: {parts.images:,} images in {parts.archive_bytes:,} bytes, {parts.bytes_per_image:.2f} bytes an image"
+        f" ({parts.bytes_per_image_with_model:.2f} with the model), {seconds:.1f} s"
+    )
+    if packed.images_resumed:
+        prose += f"; {packed.images_resumed:,} images were done already"
+    tell(result, prose, as_json)
+
+
+def choose_codec(images: ImageSet, model: Path | None, lossless: bool, bits: float | None) -> Codec:
+    """The codec to pack with: a model's, frozen on the images at `bits` a unit (3 unless said), or a lossless one."""
+    from engram.errors import UsageError
+
+    if lossless:
+        if model or bits is not None:
+            raise UsageError("--lossless takes neither a model nor --bits")
+        from engram.codecs.raw import Raw
+
+        return Raw(images.image_shape)
+    if model is None:
+        raise UsageError("say how to pack: --lossless, or -m MODEL with a model that `engram train` made")
+    from engram.codecs.freeze import freeze
+    from engram.models import load
+
+    return freeze(load(model).network, images, bits=3.0 if bits is None else bits)
+
+
+def unpack(
+    file: ArchivePath,
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="A folder, a .npy, .npz or IDX file to write.")],
+    model: LeftOutModel = None,
+    skip_damaged: Annotated[bool, typer.Option("--skip-damaged", help="Leave out what is damaged.")] = False,
+    force: Force = False,
+    as_json: Json = False,
+) -> None:
+    """Write all images of an archive to OUT, with labels, classes and file names where OUT can hold them.
+
+    A folder gets PNG files, in class folders where there are labels.
+    """
+    from engram import archive
+
+    started = time.perf_counter()
+    with progress_bar("Unpacking", unit="images") as progress:
+        done = archive.unpack(file, out, skip_damaged=skip_damaged, force=force, model=model, progress=progress)
+    seconds = time.perf_counter() - started
+    lost = done.damage.images_lost if done.damage else 0
+    result = {"out": str(out), "images_lost": lost} | _pace(done.images, seconds)
+    prose = f"{out}: {done.images:,} images in {seconds:.1f} s"
+    if done.damage and not done.damage.ok:
+        for line in _damages(done.damage):
+            typer.echo(line, err=True)
+        prose += f"; {lost:,} are lost"
+    tell(result, prose, as_json)
+
+
+def get(
+    file: ArchivePath,
+    index: Annotated[int, typer.Argument(metavar="INDEX", help="Which image, from 0.")],
+    out: Annotated[Path, typer.Option("-o", "--out", metavar="IMAGE", help="The picture to write: .png, .jpg, ...")],
+    model: LeftOutModel = None,
+    force: Force = False,
+    as_json: Json = False,
+) -> None:
+    """Write one image of an archive as a picture; no other image is decoded."""
+    from engram import archive
+    from engram.errors import UsageError
+    from engram.files import OutputExists, replacing_file
+
+    if out.exists() and not force:
+        raise OutputExists(f"{out} exists already; choose another name, or replace it with --force")
+    started = time.perf_counter()
+    with archive.open(file, model) as opened:
+        if not 0 <= index < len(opened):
+            raise UsageError(f"{file} has images 0 to {len(opened) - 1}, not {index}")
+        image = opened[index]
+    seconds = time.perf_counter() - started
+    from PIL import Image
+
+    picture = Image.fromarray(image[..., 0] if image.shape[2] == 1 else image)
+    format = Image.registered_extensions().get(out.suffix.lower())
+    if format not in Image.SAVE:
+        raise UsageError(f"{out}: pictures are not written as {out.suffix or 'files without a suffix'}; take .png")
+    with replacing_file(out) as target:
+        picture.save(target, format)
+    height, width, channels = image.shape
+    result = {"image": str(out), "index": index, "height": height, "width": width, "channels": channels}
+    tell(result | {"seconds": round(seconds, 6)}, f"{out}: image {index} of {file}, {height} x {width}", as_json)
+
+
+def info(file: ArchivePath, as_json: Json = False) -> None:
+    """Say what an archive holds, and what each of its bytes is for. Nothing is decoded."""
+    from engram import archive
+
+    parts = archive.info(file)
+    result = _sizes(parts) | {
+        "image_shape": list(parts.image_shape),
+        "block_size": parts.block_size,
+        "blocks": parts.blocks,
+        "codec": parts.codec,
+        "config": parts.config,
+        "model_embedded": parts.model_embedded,
+        "model_sha256": parts.model_sha256,
+        "bytes_by_part": parts.bytes_by_part,
+    }
+    tell(result, _describe(file, parts), as_json)
+
+
+def verify(file: ArchivePath, model: LeftOutModel = None, as_json: Json = False) -> None:
+    """Check and decode all of an archive, and list what is damaged. Ends with 3 where anything is."""
+    from engram import archive
+
+    started = time.perf_counter()
+    with progress_bar("Verifying", unit="images") as progress:
+        found = archive.verify(file, model, progress)
+    seconds = time.perf_counter() - started
+    result = {
+        "ok": found.ok,
+        "images_lost": found.images_lost,
+        "damaged_blocks": [
+            {"block": block.number, "first": block.first, "stop": block.stop, "reason": block.reason}
+            for block in found.damaged_blocks
+        ],
+        "damaged_parts": {name: str(error) for name, error in found.damaged_parts.items()},
+    }
+    prose = [*_damages(found), f"{file}: {found.images:,} images in {found.blocks:,} blocks, "]
+    prose[-1] += "all sound" if found.ok else f"{found.images_lost:,} images lost"
+    tell(result | _pace(found.images, seconds), "\n".join(prose), as_json)
+    if not found.ok:
+        raise typer.Exit(3)
+
+
+def _sizes(parts: Breakdown) -> dict[str, Any]:
+    return {
+        "images": parts.images,
+        "archive_bytes": parts.archive_bytes,
+        "model_bytes": parts.model_bytes,
+        "bytes_per_image": round(parts.bytes_per_image, 4),
+        "bytes_per_image_with_model": round(parts.bytes_per_image_with_model, 4),
+    }
+
+
+def _pace(images: int, seconds: float) -> dict[str, Any]:
+    return {"images": images, "seconds": round(seconds, 3), "images_per_second": round(images / seconds, 1)}
+
+
+def _damages(found: Verification) -> list[str]:
+    blocks = [f"block {b.number}: images {b.first} to {b.stop - 1}: {b.reason}" for b in found.damaged_blocks]
+    return blocks + [f"{name}: {error}" for name, error in found.damaged_parts.items()]
+
+
+def _describe(file: Path, parts: Breakdown) -> str:
+    height, width, channels = parts.image_shape
+    model = f"{parts.model_bytes:,} bytes" + ("" if parts.model_embedded else ", not in the file")
+    lines = [
+        f"{file}: {parts.images:,} images, {height} x {width} x {channels}",
+        f"codec {parts.codec}, model {model}; {parts.blocks:,} blocks of {parts.block_size}",
+        f"{parts.bytes_per_image:.3f} bytes an image, {parts.bytes_per_image_with_model:.3f} with the model",
+        "",
+        f"{'part':<12}{'bytes':>16}{'an image':>12}",
+    ]
+    rows = [*parts.bytes_by_part.items(), ("all", parts.archive_bytes)]
+    each = max(1, parts.images)
+    return "\n".join(lines + [f"{name.replace('_', ' '):<12}{size:>16,}{size / each:>12.3f}" for name, size in rows])
