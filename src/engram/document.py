@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -146,8 +146,8 @@ class Confusion:
         _check_name(self.name)
         n = len(self.class_names)
         _check(
-            self.counts.shape == (n, n),
-            f"confusion {self.name!r}: {n} classes need counts[{n}, {n}], not {list(self.counts.shape)}",
+            self.counts.shape == (n, n) and bool((self.counts >= 0).all()),
+            f"confusion {self.name!r}: {n} classes need counts[{n}, {n}], none below 0, not {list(self.counts.shape)}",
         )
 
 
@@ -180,6 +180,9 @@ class Flow:
             _check(step in steps, f"flow {self.name!r}: an arrow names {step!r}, which is no step")
 
 
+Outcome = Literal["holds", "does not hold", "not compared"]
+
+
 @dataclass(frozen=True)
 class Verdict:
     """A claim held against our numbers."""
@@ -188,8 +191,14 @@ class Verdict:
     source: str
     published: str
     measured: str
-    outcome: Literal["holds", "does not hold", "not compared"]
+    outcome: Outcome
     why: str = ""
+
+    def __post_init__(self) -> None:
+        _check(
+            self.outcome in get_args(Outcome),
+            f"claim {self.claim!r}: the outcome is one of {get_args(Outcome)}, not {self.outcome!r}",
+        )
 
 
 @dataclass(frozen=True)

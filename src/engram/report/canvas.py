@@ -1,4 +1,4 @@
-"""A matplotlib figure as SVG, without its global state: text stays text, and equal drawings are equal bytes."""
+"""A matplotlib figure as SVG: text stays text, equal drawings are equal bytes, and no setting of the caller counts."""
 
 from __future__ import annotations
 

@@ -78,8 +78,8 @@ def _figure(block: Any, draw_svg: Callable[[Any, int], str]) -> Part:
     return Part(
         "figure",
         block,
-        wide=inline(wide, f"{block.name}-wide", block.caption),
-        narrow=inline(narrow, f"{block.name}-narrow", block.caption),
+        wide=inline(wide, f"figure-{block.name}-wide", block.caption),
+        narrow=inline(narrow, f"figure-{block.name}-narrow", block.caption),
         file=(f"{block.name}.svg", wide.encode()),
     )
 

@@ -8,7 +8,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from engram.document import Document
-from engram.files import WriteFailed, write_atomically
+from engram.files import CannotWrite, replacing_file
 from engram.report.drawing import Part, draw
 from engram.report.ink import INKS
 from engram.report.wording import printable
@@ -18,7 +18,7 @@ def write(document: Document, folder: Path) -> Path:
     """The path of the page, `folder`/report.html; its figures are `folder`/figures/NAME.svg or .png.
 
     Equal documents give equal bytes. Files of these names are replaced, each atomically, the page last; others stay.
-    Raises UnknownBlock, MalformedDocument and WriteFailed.
+    Raises UnknownBlock, MalformedDocument and CannotWrite.
     """
     parts = [[draw(block) for block in section.blocks] for section in document.sections]
     html = _render(document, parts)
@@ -26,21 +26,18 @@ def write(document: Document, folder: Path) -> Path:
     try:
         figures.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise WriteFailed(f"cannot make the folder {figures}: {error.strerror}; choose another place") from error
+        raise CannotWrite(
+            f"{figures}: the folder could not be made ({error.strerror}); choose another place"
+        ) from error
     for part in (part for section in parts for part in section):
         if part.file:
             name, data = part.file
-            _write(figures / name, data)
+            with replacing_file(figures / name) as file:
+                file.write(data)
     page = folder / "report.html"
-    _write(page, html.encode())
+    with replacing_file(page) as file:
+        file.write(html.encode())
     return page
-
-
-def _write(path: Path, data: bytes) -> None:
-    def fill(part: Path) -> None:
-        part.write_bytes(data)
-
-    write_atomically(path, fill)
 
 
 def _render(document: Document, parts: list[list[Part]]) -> str:

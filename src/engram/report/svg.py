@@ -24,9 +24,9 @@ def element(tag: str, *children: Element | str, **attributes: object) -> Element
     return made
 
 
-def text(x: float, y: float, *children: Element | str, ink: str = "ink", size: float = 12, more: str = "") -> Element:
+def text(x: float, y: float, *children: Element | str, ink: str = "ink", more: str = "") -> Element:
     """A line of text whose baseline begins at (x, y); `more` is further style."""
-    return element("text", *children, x=x, y=y, style=f"fill: {color(ink)}; font-size: {size}px; {more}".strip("; "))
+    return element("text", *children, x=x, y=y, style=f"fill: {color(ink)}; font-size: 12px; {more}".strip("; "))
 
 
 def document(width: float, height: float, elements: list[Element], scale: float = 1) -> str:

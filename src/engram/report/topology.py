@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from itertools import pairwise
+from typing import final
 from xml.etree.ElementTree import Element
 
 import numpy as np
@@ -43,6 +44,7 @@ def draw(topology: Topology, width: int) -> str:
     return _Drawing(topology.network, scale, 460 if wide else width).svg(enlarged=1.25 if wide else 1)
 
 
+@final
 class _Scale:
     """How large a shape is drawn: maps by their sides, rows by their length, both against the network's largest."""
 
@@ -65,6 +67,7 @@ class _Scale:
         return 0.0 if len(shape) == 1 else min(0.3 * self.width, 3 * math.sqrt(shape[0]))
 
 
+@final
 class _Drawing:
     """A pen that moves down from solid to layer to solid."""
 
