@@ -11,17 +11,20 @@ from engram.codecs import quantiser as quantising
 from engram.codecs.analysis import evaluate, floats_of, pixels_of
 from engram.codecs.frozen import Encoder, Frozen
 from engram.codecs.quantiser import Quantiser
-from engram.codecs.rounding import CannotFreeze, round_layers
+from engram.codecs.rounding import CannotFreeze, TooFine, round_layers
 from engram.codecs.synthesis import Synthesis
-from engram.coding.integer import InexactNetwork, Integers
+from engram.coding.integer import Integers
 from engram.coding.linear import Floats
-from engram.coding.rangecoder import Symbols
 from engram.errors import UsageError
 from engram.images import ImageSet, Pixels
 from engram.layers import Convolution, Dense, Layer, Network, Reshape, Shape, TransposedConvolution
 
 FITTED, MEASURED, PERTURBED = 5000, 500, 32
 """How many training images fit steps and tables, measure the loss, and tell what each unit does to the pixels."""
+COARSEST, FINEST = 2, 24
+"""Units of weights that are tried: their root mean square over 2^(half octaves / 2)."""
+NEGLIGIBLE = 1e-3
+"""A mean squared error in gray levels that no loss is measured below."""
 WIDEST = 1 << 12
 """The largest multiplier: a unit whose steps would be coarser still is not worth its bits anyway."""
 
@@ -38,21 +41,7 @@ def freeze(network: Network, training: ImageSet, *, bits: float = 3.0, loss_db: 
         raise UsageError(f"loss_db must be above 0, not {loss_db}: whole numbers always lose a little")
     images = _sample(network, training, bits)
     plan = _plan(network, images, bits)
-    few = slice(None, None, -(-len(images) // MEASURED))
-    symbols = plan.quantiser.symbols(_codes(network, images[few]))
-    values = plan.quantiser.values(symbols).reshape(-1, *network.code_shape)
-    symbols = symbols[:, plan.units].T
-    allowed = _error(pixels_of(evaluate(network.synthesis, values)), images[few]) * 10 ** (loss_db / 10)
-    synthesis: Synthesis | None = None
-    for octave in range(2, 24):
-        try:
-            synthesis = _synthesis(network, plan, symbols, 2 ** (-octave / 2))
-        except InexactNetwork:
-            break
-        if _error(synthesis.pixels(symbols), images[few]) <= allowed + 1e-3:
-            break
-    if synthesis is None:
-        raise CannotFreeze(f"{network.method} at {bits} bits a unit has sums beyond what is exact; take fewer bits")
+    synthesis = _rounded(network, plan, images[:: -(-len(images) // MEASURED)], loss_db)
     return Frozen(synthesis, Encoder(network.analysis, plan.units, plan.quantiser))
 
 
@@ -63,8 +52,9 @@ def fit_quantiser(network: Network, training: ImageSet, *, bits: float = 3.0) ->
 
 @dataclass(frozen=True, eq=False)
 class _Plan:
-    """How the code becomes whole numbers: unit u is offset + spread[u] * scale * a, a the integer of the decoder.
+    """How the code becomes whole numbers: unit u is offset + spread[u] * scale * a, a being what the decoder has.
 
+    The finest step changes a by at least 1; the others' steps are rounded to whole changes of a, and nothing else is.
     units: those that are coded; multiplier: by how much a grows for one step, [units of the network].
     layers: the synthesis that takes scale * a of the coded units, with offsets and spreads taken in.
     """
@@ -90,9 +80,8 @@ def _plan(network: Network, images: Pixels, bits: float) -> _Plan:
     spread = np.sqrt(spread).ravel()
     spread[spread == 0] = 1
     worth = spread * _effects(network, codes, spread)
-    finest = 2 ** np.clip(10 - bits, 0, 4)  # into how many parts the decoder divides the finest step
     ratio = np.divide(worth.max(), worth, out=np.full(worth.shape, np.inf), where=worth > 0)
-    multiplier = np.rint(finest * ratio).clip(1, WIDEST).astype(np.int64)
+    multiplier = np.rint(2.0 ** np.clip(8 - bits, 0, 4) * ratio).clip(1, WIDEST).astype(np.int64)
     quantiser = quantising.fit(codes, multiplier * spread, offsets, bits)
     scale = float(quantiser.steps[0] / (multiplier * spread)[0])
     base = multiplier * quantiser.low
@@ -113,18 +102,25 @@ def _plan(network: Network, images: Pixels, bits: float) -> _Plan:
     return _Plan(quantiser, units, base[units], multiplier[units], scale, shape, (first, *rest))
 
 
-def _synthesis(network: Network, plan: _Plan, symbols: Symbols, coarseness: float) -> Synthesis:
-    """The plan in whole numbers, hidden activations as fine as exact sums allow. Raises InexactNetwork."""
-    codes = ((plan.base + plan.multiplier * symbols.T) * plan.scale).astype(np.float32)
+def _rounded(network: Network, plan: _Plan, images: Pixels, loss_db: float) -> Synthesis:
+    """The plan in whole numbers, weights as coarse as loss_db on these images allows, or else as fine as can be."""
+    symbols = plan.quantiser.symbols(_codes(network, images))
+    values = plan.quantiser.values(symbols).reshape(-1, *network.code_shape)
+    allowed = (_error(pixels_of(evaluate(network.synthesis, values)), images) + NEGLIGIBLE) * 10 ** (loss_db / 10)
+    symbols = symbols[:, plan.units].T
+    codes = ((plan.base + plan.multiplier * symbols.T) * plan.scale).astype(np.float32).reshape(-1, *plan.code_shape)
     levels = tuple(plan.quantiser.levels[unit] for unit in plan.units)
-    for activation_bits in range(12, 6, -1):
-        layers = round_layers(plan.layers, codes.reshape(-1, *plan.code_shape), plan.scale, coarseness, activation_bits)
+    for half_octaves in range(COARSEST, FINEST + 1):
         try:
-            return Synthesis(network.image_shape, plan.code_shape, plan.base, plan.multiplier, levels, layers)
-        except InexactNetwork:
-            if activation_bits == 7:
+            layers = round_layers(plan.layers, codes, plan.scale, 2 ** (-half_octaves / 2))
+        except TooFine:
+            if half_octaves == COARSEST:
                 raise
-    raise AssertionError("unreachable")
+            break
+        synthesis = Synthesis(network.image_shape, plan.code_shape, plan.base, plan.multiplier, levels, layers)
+        if _error(synthesis.pixels(symbols), images) <= allowed:
+            break
+    return synthesis
 
 
 def _entrance(network: Network) -> tuple[Shape, Dense | Convolution | TransposedConvolution, tuple[Layer, ...]]:
@@ -159,8 +155,8 @@ def _sample(network: Network, training: ImageSet, bits: float) -> Pixels:
             f"freezing {network.method} takes training images of {network.image_shape}, at least one, "
             f"not {len(training)} of {training.image_shape}"
         )
-    if not 0 < bits <= 12:
-        raise UsageError(f"bits a unit must be above 0 and at most 12, not {bits}")
+    if not 0 < bits <= 8:
+        raise UsageError(f"bits a unit must be above 0 and at most 8, not {bits}")
     return training.images[:: -(-len(training) // FITTED)]
 
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from math import log, log2
+from math import inf, log2
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,8 +22,9 @@ from engram.coding import tables
 from engram.coding.linear import Floats
 from engram.coding.tables import LARGEST_ALPHABET, Levels
 
-SLOPE = log(2) / 6
-"""What a bit is worth, in squared steps: minus the slope of step^2 / 12 over -log2(step) bits."""
+SLOPE = 0.06
+"""What a bit is worth, in squared steps. For fine steps theory says ln 2 / 6 = 0.116 (step^2 / 12 against -log2(step));
+half of that does best on real codes at 0.25 to 1 bit, where the decoder's values are bins' centres, not means."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,7 +70,7 @@ class Quantiser:
     @cached_property
     def _thresholds(self) -> NDArray[np.float32]:
         """Above which fraction the upper of two neighbours is taken; the last symbol has none above."""
-        thresholds = 0.5 + SLOPE / 2 * np.diff(self._bits, append=np.inf)
+        thresholds = 0.5 + SLOPE / 2 * np.diff(self._bits, append=0)
         thresholds[self._starts + self.sizes - 1] = np.inf
         return thresholds.astype(np.float32)
 
@@ -79,18 +80,21 @@ def fit(codes: Floats, grid: NDArray[np.float64], offsets: NDArray[np.float64], 
 
     The rate is met within 0.005 bits where any multiple meets it.
     """
-    octaves, slope = 2.0 - bits - log2(grid.max()), -1.0
-    tried: tuple[float, float] | None = None
+    octaves, finer, coarser = 2.0 - bits - log2(grid.max()), -inf, inf
+    best: tuple[float, Quantiser] | None = None
     for _ in range(24):
         quantiser = _fit_steps(codes, grid * 2**octaves, offsets)
         excess = quantiser.ideal_bits(quantiser.symbols(codes)) / codes.shape[1] - bits
+        if best is None or abs(excess) < best[0]:
+            best = abs(excess), quantiser
         if abs(excess) < 0.005:
             break
-        if tried is not None:
-            slope = float(np.clip((excess - tried[1]) / (octaves - tried[0]), -1.5, -0.25))
-        tried = octaves, excess
-        octaves += float(np.clip(-excess / slope, -2, 2))
-    return quantiser
+        finer, coarser = (octaves, coarser) if excess > 0 else (finer, octaves)
+        octaves += max(-1.0, min(1.0, excess)) * 1.2  # an octave of the steps is one bit, for fine steps
+        if not finer < octaves < coarser:
+            octaves = (finer + coarser) / 2
+    assert best is not None
+    return best[1]
 
 
 def _fit_steps(codes: Floats, steps: NDArray[np.float64], offsets: NDArray[np.float64]) -> Quantiser:

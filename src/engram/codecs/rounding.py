@@ -9,32 +9,36 @@ which this file computes once and the model stores, makes pixels of them.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from math import ceil, floor, log2
 
 import numpy as np
 
 from engram.codecs.analysis import activate, evaluate
-from engram.coding.integer import EXACT, IntegerLayer, IntegerLayers
+from engram.coding.integer import IntegerLayer, IntegerLayers, with_numbers
 from engram.coding.linear import Floats, Linear
 from engram.errors import UsageError
 from engram.layers import Activation, Crop, Layer, Reshape
 
 LOGIT = 6.5
 """Sigmoids of a larger size are pixels 0 or 255."""
+LARGEST_BIAS = (1 << 31) - 1
+ACTIVATION_LEVELS = (1 << 11) - 1
+"""The largest integer of a hidden activation; 11 bits keep most sums of hidden layers within float32."""
 
 
 class CannotFreeze(UsageError):
     """A network with a layer that has no integer form."""
 
 
-def round_layers(
-    layers: Sequence[Layer], codes: Floats, unit: float, coarseness: float, activation_bits: int
-) -> IntegerLayers:
+class TooFine(UsageError):
+    """Units so small that a number of the model would not fit."""
+
+
+def round_layers(layers: Sequence[Layer], codes: Floats, unit: float, coarseness: float) -> IntegerLayers:
     """The layers in whole numbers, for codes that come as integer * unit.
 
-    A layer's weights come in a unit of `coarseness` times their root mean square, hidden activations in
-    `activation_bits` bits, their ranges from what the float network does with `codes`. Raises CannotFreeze.
+    A layer's weights come in a unit of `coarseness` times their root mean square; the ranges of hidden activations are
+    from what the float network does with `codes`. Raises CannotFreeze or TooFine.
     """
     rounded: list[IntegerLayer | Crop | Reshape] = []
     linear_count = sum(hasattr(layer, "weight") for layer in layers)
@@ -46,12 +50,13 @@ def round_layers(
         elif isinstance(layer, Linear):
             linear_count -= 1
             weight_unit = coarseness * float(np.sqrt(np.square(layer.weight, dtype=np.float64).mean())) or 1.0
-            weight = np.rint(layer.weight / weight_unit).clip(-32767, 32767).astype(np.float32)
             unit *= weight_unit
-            bias = np.rint(layer.bias / unit).clip(1 - EXACT, EXACT - 1).astype(np.float32)
-            whole = replace(layer, weight=weight, bias=bias, activation="none")
+            bias = np.rint(layer.bias.astype(np.float64) / unit)
+            if np.abs(bias).max() > LARGEST_BIAS:
+                raise TooFine(f"biases reach {np.abs(bias).max():.0f}, beyond the 32 bits of a model's numbers")
+            whole = with_numbers(layer, np.rint(layer.weight / weight_unit), bias)
             if linear_count:
-                made, unit = _hidden(whole, layer.activation, unit, float(np.abs(x).max()), activation_bits)
+                made, unit = _hidden(whole, layer.activation, unit, float(np.abs(x).max()))
             else:
                 made = _pixels(whole, layer.activation, unit)
             rounded.append(made)
@@ -60,11 +65,9 @@ def round_layers(
     return tuple(rounded)
 
 
-def _hidden(
-    linear: Linear, activation: Activation, unit: float, largest: float, bits: int
-) -> tuple[IntegerLayer, float]:
+def _hidden(linear: Linear, activation: Activation, unit: float, largest: float) -> tuple[IntegerLayer, float]:
     """A hidden layer, and the unit of what it gives; it has room for half as much again as the largest value seen."""
-    top = (1 << bits) - 1
+    top = ACTIVATION_LEVELS
     if activation == "sigmoid":
         return _tabulated(linear, unit, activation, (-LOGIT, LOGIT), 1 / 256, top), 1 / top
     largest = max(1.5 * largest, unit)

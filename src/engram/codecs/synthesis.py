@@ -18,7 +18,7 @@ import numpy as np
 from engram.codecs.contract import Config, CorruptModel, image_shape_of
 from engram.codecs.settings import check_keys, outline, settings_of, shape_in, whole
 from engram.coding import numbers, tables
-from engram.coding.integer import IntegerLayer, IntegerLayers, IntegerNetwork, Integers
+from engram.coding.integer import IntegerLayer, IntegerLayers, IntegerNetwork, Integers, with_numbers
 from engram.coding.rangecoder import RangeCoder, Symbols
 from engram.coding.tables import LARGEST_ALPHABET, Levels
 from engram.images import Pixels
@@ -26,6 +26,8 @@ from engram.layers import Shape
 
 LARGEST_MODEL = 1 << 25
 """How many numbers a model may hold."""
+LARGEST_MULTIPLIER = (1 << 16) - 1
+"""Times a symbol this stays below 2^31, so codes are made in int32."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,9 +49,8 @@ class Synthesis:
 
     def pixels(self, symbols: Symbols) -> Pixels:
         """uint8[n, h, w, c] of symbols[units, n]."""
-        codes = symbols.astype(np.float32)
-        codes *= self.multiplier[:, None].astype(np.float32)
-        codes += self.base[:, None].astype(np.float32)
+        codes = symbols * self.multiplier[:, None].astype(np.int32)
+        codes += self.base[:, None].astype(np.int32)
         return self._network(codes.T)
 
     @cached_property
@@ -107,6 +108,10 @@ def parse(config: Config, model: bytes) -> Synthesis:
     base, multiplier, sizes = sequence.take(units), sequence.take(units), sequence.take(units)
     if sizes.min() < 1 or sizes.max() > LARGEST_ALPHABET or sizes.sum() != symbols:
         raise CorruptModel(f"the units' alphabets, {sizes.min()} to {sizes.max()}, must sum to {symbols} symbols")
+    if multiplier.min() < 0 or multiplier.max() > LARGEST_MULTIPLIER:
+        raise CorruptModel(
+            f"multipliers lie in 0 to {LARGEST_MULTIPLIER}, not {multiplier.min()} to {multiplier.max()}"
+        )
     levels = sequence.take(symbols)
     if levels.min() < 0 or levels.max() > 255:
         raise CorruptModel(f"probability levels lie in 0 to 255, not {levels.min()} to {levels.max()}")
@@ -133,11 +138,7 @@ class _Sequence:
 
 def _filled(layer: IntegerLayer, sequence: _Sequence) -> IntegerLayer:
     """The outlined layer with its numbers."""
-    weight, bias = layer.linear.weight, layer.linear.bias
-    linear = replace(
-        layer.linear,
-        weight=sequence.take(weight.size).astype(np.float32).reshape(weight.shape),
-        bias=sequence.take(bias.size).astype(np.float32),
-    )
+    shape, outputs = layer.linear.weight.shape, layer.linear.bias.size
+    linear = with_numbers(layer.linear, sequence.take(prod(shape)).reshape(shape), sequence.take(outputs))
     table = None if layer.table is None else np.cumsum(sequence.take(layer.table.size))
     return replace(layer, linear=linear, table=table)

@@ -2,20 +2,22 @@
 
 An integer layer takes whole numbers a, and for each output does
 
-    sum = bias + SUM weight * a                        a matrix product of whole numbers in float32
+    sum = bias + SUM weight * a                        a matrix product of whole numbers in floats
     y   = floor((sum + half) / 2^shift)                half = 2^(shift - 1), or 0 where shift is 0
     y   = min(max(y, low), high)
     y   = table[y - low]                               where there is a table
 
-A float32 product is exact, in any order of summation, while no partial sum can reach 2^24, the range in which float32
-holds every integer. `IntegerNetwork` proves that from the weights and the largest |a|, layer by layer, when it is
-made: bias + half + SUM |weight| * largest |a| < 2^24. A network without that proof is refused.
+A product in floats is exact, in any order of summation, while no partial sum can leave the range in which they hold
+every integer: 2^24 for float32, 2^53 for float64. `IntegerNetwork` bounds the sums from the weights and the largest
+|a|, layer by layer, when it is made: |bias| + half + SUM |weight| * largest |a|. The bound picks the dtype, and a
+network whose sums may reach 2^53 is refused. So nothing is left to sampling.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from math import prod
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,19 +26,19 @@ from engram.coding import linear
 from engram.coding.linear import Floats, Linear
 from engram.errors import CorruptData
 from engram.images import Pixels
-from engram.layers import Convolution, Crop, Dense, Reshape, Shape, TransposedConvolution
+from engram.layers import Convolution, Crop, Dense, Reshape, Shape, TransposedConvolution, Weights
 
 Integers = NDArray[np.int64]
 
-EXACT = 1 << 24
-"""Every integer of a smaller size is a float32."""
+EXACT32, EXACT64 = 1 << 24, 1 << 53
+"""Every integer of a smaller size is a float32, a float64."""
 LARGEST_VOLUME = 1 << 22
 """How many numbers one image may need at once."""
 _CHUNK = 1 << 19
 
 
 class InexactNetwork(CorruptData):
-    """An integer network whose sums may leave the range in which float32 is exact."""
+    """An integer network whose sums may leave the range in which floats are exact."""
 
 
 class MisfitNetwork(CorruptData):
@@ -45,7 +47,7 @@ class MisfitNetwork(CorruptData):
 
 @dataclass(frozen=True, eq=False)
 class IntegerLayer:
-    """A linear map whose weights and biases are whole numbers (activation "none"), then rounding and clipping.
+    """A linear map (activation "none") whose weights and biases are whole numbers, then rounding and clipping.
 
     table[high - low + 1] holds the activation of each clipped value, where that is not the value itself.
     """
@@ -61,17 +63,32 @@ class IntegerLayer:
         """The smallest and the largest number that it can give."""
         return (self.low, self.high) if self.table is None else (int(self.table.min()), int(self.table.max()))
 
+    @property
+    def half(self) -> int:
+        """What is added before the shift, so that it rounds."""
+        return 1 << self.shift >> 1
+
     def __call__(self, x: Floats) -> Floats:
-        half = np.float32(1 << self.shift >> 1)
-        y = linear.apply(replace(self.linear, bias=self.linear.bias + half), x)
+        y = linear.apply(self.linear, x)
         if self.shift:
-            y *= np.float32(2.0**-self.shift)
+            y += self.half
+            y *= 2.0**-self.shift
             np.floor(y, out=y)
         np.clip(y, self.low, self.high, out=y)
         if self.table is None:
-            return y
+            return y.astype(np.float32, copy=False)
         y -= self.low
         return self.table.astype(np.float32).take(y.astype(np.intp))
+
+    def in_dtype(self, dtype: type[np.float32] | type[np.float64]) -> IntegerLayer:
+        """The layer with its numbers in a dtype, in which its sums then are."""
+        weight, bias = self.linear.weight.astype(dtype), self.linear.bias.astype(dtype)
+        return replace(self, linear=with_numbers(self.linear, weight, bias))
+
+
+def with_numbers(linear: Linear, weight: NDArray[Any], bias: NDArray[Any]) -> Linear:
+    """The same map with whole numbers, of any dtype, and no activation."""
+    return replace(linear, weight=cast(Weights, weight), bias=cast(Weights, bias), activation="none")
 
 
 IntegerLayers = tuple[IntegerLayer | Crop | Reshape, ...]
@@ -81,42 +98,44 @@ class IntegerNetwork:
     """From whole numbers [n, numbers of code_shape] to uint8[n, height, width, channels].
 
     `largest` holds the largest |a| of each number that goes in, flat. Raises MisfitNetwork where the layers do not
-    lead from the codes to pixels, InexactNetwork where a sum may reach 2^24.
+    lead from the codes to pixels, InexactNetwork where a sum may reach 2^53 or a code 2^24.
     """
 
     def __init__(
         self, code_shape: Shape, largest: Integers, layers: IntegerLayers, image_shape: tuple[int, int, int]
     ) -> None:
-        self.code_shape, self.layers, self.image_shape = code_shape, layers, image_shape
+        self.code_shape, self.image_shape, self.layers = code_shape, image_shape, list[IntegerLayer | Crop | Reshape]()
         height, width, channels = image_shape
-        shape, limits, self._volume, ends = code_shape, largest, prod(code_shape), (0, EXACT)
-        if largest.max() >= EXACT:
-            raise InexactNetwork(f"codes may reach {largest.max()}, beyond {EXACT - 1}")
+        shape, limits, self._volume, ends = code_shape, largest, prod(code_shape), (0, EXACT32)
+        if largest.max() >= EXACT32:
+            raise InexactNetwork(f"codes may reach {largest.max()}, beyond {EXACT32 - 1}")
         for layer in layers:
             if isinstance(layer, IntegerLayer):
                 self._volume = max(self._volume, _volume(layer.linear, shape))
-                reach = _reach(layer.linear, limits) + (1 << layer.shift >> 1)
-                if reach >= EXACT:
-                    raise InexactNetwork(f"a {layer.linear.kind} layer's sums may reach {reach}, beyond {EXACT - 1}")
+                reach = _reach(layer.linear, limits) + layer.half
+                if reach >= EXACT64:
+                    raise InexactNetwork(f"a {layer.linear.kind} layer's sums may reach {reach}, beyond {EXACT64 - 1}")
+                self.layers.append(layer.in_dtype(np.float32 if reach < EXACT32 else np.float64))
                 ends = layer.range
-                limits = np.abs(ends).max(keepdims=True)
                 shape = layer.linear.shape_after(shape)
+                limits = np.broadcast_to(np.abs(ends).max(), prod(shape))
             else:
                 _check_view(layer, shape)
-                limits = limits if isinstance(layer, Reshape) else limits.max(keepdims=True)
+                self.layers.append(layer)
                 shape = layer.shape_after(shape)
+                limits = limits if isinstance(layer, Reshape) else np.broadcast_to(limits.max(), prod(shape))
         if shape != (channels, height, width) or ends[0] < 0 or ends[1] > 255:
             raise MisfitNetwork(
                 f"the last layer gives {list(shape)} numbers from {ends[0]} to {ends[1]}, "
                 f"not pixels of {[channels, height, width]} from 0 to 255"
             )
 
-    def __call__(self, codes: Floats) -> Pixels:
+    def __call__(self, codes: NDArray[np.int32]) -> Pixels:
         height, width, channels = self.image_shape
         pixels = np.empty((len(codes), height, width, channels), np.uint8)
         chunk = max(1, _CHUNK // self._volume)
         for start in range(0, len(codes), chunk):
-            x = codes[start : start + chunk].reshape(-1, *self.code_shape)
+            x = codes[start : start + chunk].reshape(-1, *self.code_shape).astype(np.float32)
             for layer in self.layers:
                 if isinstance(layer, IntegerLayer):
                     x = layer(x)
@@ -129,19 +148,21 @@ class IntegerNetwork:
 
 
 def _reach(layer: Linear, largest: Integers) -> int:
-    """What no partial sum exceeds, given the largest |a| of each input number, or of all of them."""
+    """What no partial sum exceeds, given the largest |a| of each number that goes in, flat."""
     size = np.abs(layer.weight).astype(np.int64)
+    inputs = size.shape[1 if isinstance(layer, Convolution) else 0]
+    largest = largest.reshape(inputs, -1).max(axis=1)
     match layer:
         case Dense():
-            sums = (size * np.broadcast_to(largest, len(size))[:, None]).sum(axis=0)
+            sums = largest @ size
         case Convolution():
-            sums = size.sum(axis=(1, 2, 3)) * largest.max()
+            sums = (size.sum(axis=(2, 3)) * largest).sum(axis=1)
         case TransposedConvolution():  # an output meets those taps only whose phase of the stride is its own
             _, outputs, height, width = size.shape
             taps = np.zeros((outputs, height + -height % layer.stride, width + -width % layer.stride), np.int64)
-            taps[:, :height, :width] = size.sum(axis=0)
+            taps[:, :height, :width] = (size * largest[:, None, None, None]).sum(axis=0)
             phases = taps.reshape(outputs, -1, layer.stride, taps.shape[2] // layer.stride, layer.stride)
-            sums = phases.sum(axis=(1, 3)).max(axis=(1, 2)) * largest.max()
+            sums = phases.sum(axis=(1, 3)).max(axis=(1, 2))
     return int((sums + np.abs(layer.bias).astype(np.int64)).max())
 
 

@@ -1,7 +1,7 @@
 """The linear maps of networks as matrix products in NumPy, on [n, units] or [n, channels, height, width].
 
-Nothing here rounds on purpose: on whole numbers in float32 whose partial sums all stay below 2^24 the results are the
-same on every machine, in any order of summation.
+Nothing here rounds on purpose: on whole numbers whose partial sums all stay below 2^24 (in float32; 2^53 in float64)
+the results are the same on every machine, in any order of summation.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def _transposed_convolution(x: Floats, layer: TransposedConvolution) -> Floats:
     taps = layer.weight.transpose(0, 2, 3, 1).reshape(inputs, height * width * outputs)
     given = x.transpose(0, 2, 3, 1).reshape(n * rows * columns, inputs) @ taps
     given = given.reshape(n, rows, columns, height, width, outputs)
-    canvas = np.zeros((n, (rows - 1) * stride + height, (columns - 1) * stride + width, outputs), np.float32)
+    canvas = np.zeros((n, (rows - 1) * stride + height, (columns - 1) * stride + width, outputs), given.dtype)
     for i in range(height):
         for j in range(width):
             canvas[:, i : i + rows * stride : stride, j : j + columns * stride : stride] += given[:, :, :, i, j]

@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 PRECISION = 24
 """The weights of a table sum to 2^24."""
 LARGEST_ALPHABET = 1 << 15
+ENOUGH = 16
+"""A count that is taken as it is."""
 
 Levels = NDArray[np.uint8]
 TableWeights = NDArray[np.int64]
@@ -33,23 +35,24 @@ def weights_of(levels: Levels) -> TableWeights:
 def fit(counts: NDArray[np.int64]) -> Levels:
     """The levels that code symbols of these counts[K] in about the fewest bits, K >= 1, also when unseen ones come.
 
-    A symbol seen seldom shares its count with its neighbours: it gets the mean over the narrowest window around it
-    that holds at least 16 symbols seen.
+    Symbols seen often keep their counts. The seldom ones, seen less than 16 times, share theirs: each gets the mean
+    over the seldom ones in the narrowest window around it that holds 16 of their sightings.
     """
     size = len(counts)
-    total = np.concatenate(([0], np.cumsum(counts)))
-    smooth = np.zeros(size)
-    open_ = np.ones(size, bool)
-    position = np.arange(size)
+    seldom = counts < ENOUGH
+    seen = np.concatenate(([0], np.cumsum(np.where(seldom, counts, 0))))
+    symbols = np.concatenate(([0], np.cumsum(seldom)))
+    smooth = np.where(seldom, 0.0, counts)
+    waiting = np.flatnonzero(seldom)
     radius = 0
-    while open_.any():
-        low, high = np.maximum(position - radius, 0), np.minimum(position + radius + 1, size)
-        seen = total[high] - total[low]
-        ready = open_ & ((seen >= 16) | (high - low == size))
-        smooth[ready] = (seen / (high - low))[ready]
-        open_ &= ~ready
+    while len(waiting):
+        low, high = np.maximum(waiting - radius, 0), np.minimum(waiting + radius + 1, size)
+        sightings = seen[high] - seen[low]
+        ready = (sightings >= ENOUGH) | (high - low == size)
+        smooth[waiting[ready]] = (sightings / (symbols[high] - symbols[low]))[ready]
+        waiting = waiting[~ready]
         radius += 1 + radius // 4
-    smooth += 1 / 16 / size
+    smooth += 1 / ENOUGH / size
     levels: Levels = np.rint(np.sqrt(smooth / smooth.max()) * 256 - 1).clip(0, 255).astype(np.uint8)
     return levels
 
