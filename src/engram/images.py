@@ -16,7 +16,7 @@ Pixels = NDArray[np.uint8]
 """uint8[n, h, w, c], c = 1 (gray) or 3 (RGB)."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class ImageSet:
     """Images with what is known of them; indexing by a slice or an index array gives an ImageSet again.
 
@@ -47,6 +47,11 @@ class ImageSet:
                 )
         if self.names is not None and len(self.names) != len(self):
             raise UsageError(f"{len(self)} images need {len(self)} names, not {len(self.names)}")
+
+    def __repr__(self) -> str:
+        height, width, channels = self.image_shape
+        classes = "no labels" if self.labels is None else f"{len(self.class_names)} classes"
+        return f"ImageSet({len(self):,} images of {height} x {width} x {channels}, {classes})"
 
     def __len__(self) -> int:
         return len(self.images)

@@ -106,7 +106,8 @@ def _claims(run: Reproduction) -> tuple[Block, ...]:
 
 def _system(run: Reproduction) -> tuple[Block, ...]:
     columns = (
-        ("IDX files", "JPG files"),
+        ("IDX files",),
+        ("JPG files",),
         ("training images", "test images"),
         ("three networks",),
         ("recovered images",),

@@ -94,7 +94,7 @@ def run(trial: Trial, material: Material, tick: Tick) -> Outcome:
     model = fit(
         images, trial.method, trial.seed, device=material.device, options=trial.options, watch=watch, **trial.recipe
     )
-    facts = asdict(trial) | {
+    facts = json.loads(json.dumps(asdict(trial))) | {
         "settings": model.facts["recipe"] | model.facts["options"],
         "parameters": model.network.parameters,
         "code_numbers": int(np.prod(model.network.code_shape)),

@@ -14,7 +14,7 @@ BATCH = 1000
 
 def to_tensor(pixels: Pixels) -> Tensor:
     """float32[n, c, h, w] in [0, 1] of uint8[n, h, w, c]."""
-    return torch.from_numpy(pixels).permute(0, 3, 1, 2).to(torch.float32).div_(255).contiguous()
+    return torch.tensor(pixels).permute(0, 3, 1, 2).to(torch.float32).div_(255).contiguous()
 
 
 def to_pixels(images: Tensor) -> Pixels:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from dataclasses import asdict
 from pathlib import Path
@@ -40,7 +41,7 @@ class Checkpoint:
             sort_keys=True,
         )
         self.epochs = recipe.epochs
-        self.written = time.monotonic()
+        self.written = -math.inf  # the first epoch is written: a place that cannot be written shows at once
 
     def restore(self, network: nn.Module, step: Step) -> tuple[list[float], list[float]]:
         """The losses and seconds of the epochs already done, none without a file; network and step are set to them."""

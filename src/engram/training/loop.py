@@ -9,8 +9,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional
 
 from engram.errors import UsageError
@@ -72,7 +73,7 @@ def train(
     with matrix_products(recipe.precision):
         for epoch in range(len(history.losses), recipe.epochs):
             started = time.perf_counter()
-            order = torch.randperm(len(inputs), generator=generator(seed, epoch)).to(device)
+            order = epoch_order(len(inputs), seed, epoch).to(device)
             shuffled = inputs[order]
             wanted = shuffled if targets is inputs else targets[order]
             total = torch.zeros((), device=device)
@@ -94,9 +95,9 @@ def train(
     return history
 
 
-def generator(seed: int, epoch: int) -> torch.Generator:
-    """The source of an epoch's order: a function of (seed, epoch), the same on every device."""
-    return torch.Generator().manual_seed((seed << 32) + epoch)
+def epoch_order(count: int, seed: int, epoch: int) -> Tensor:
+    """int64[count], the order of an epoch's images: a function of (seed, epoch), the same on every device."""
+    return torch.from_numpy(np.random.default_rng((seed, epoch)).permutation(count))
 
 
 @contextmanager

@@ -74,9 +74,13 @@ class AutogradStep(Step):
     def restore(self, state: Mapping[str, Tensor]) -> None:
         whole = self.optimiser.state_dict()
         whole["state"] = {}
+        parameters = list(self.network.parameters())
         for key, value in state.items():
             index, name = key.split(".")
-            whole["state"].setdefault(int(index), {})[name] = value
+            parameter = parameters[int(index)]
+            # moments take the parameter's memory layout, which the fused kernels assume
+            moment = torch.empty_like(parameter).copy_(value) if value.shape == parameter.shape else value
+            whole["state"].setdefault(int(index), {})[name] = moment
         self.optimiser.load_state_dict(whole)
 
 
