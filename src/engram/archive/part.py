@@ -45,15 +45,14 @@ class Part:
                 self._journal = os.open(self._journal_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
                 if resume:
                     self._recover(prefix, group_blocks)
-                end = len(prefix) + int(self.entries[:, 0].sum(dtype=np.int64))
-                os.ftruncate(self._file, end if self._entries else 0)
-                os.ftruncate(self._journal, len(self._entries))
-                os.lseek(self._file, 0, os.SEEK_END)
-                os.lseek(self._journal, 0, os.SEEK_END)
-                if not self._entries:
-                    _write(self._file, prefix)
         except BaseException:
             self.close()
+            raise
+        try:
+            with self._explaining():
+                self._begin(prefix)
+        except BaseException:
+            self.abandon()
             raise
 
     @property
@@ -117,6 +116,16 @@ class Part:
                 break
             whole, offset = whole + 1, offset + length
         self._entries += entries[: whole // group_blocks * group_blocks].tobytes()
+
+    def _begin(self, prefix: bytes) -> None:
+        """Cuts off what was not taken over, and leaves both files at their ends."""
+        end = len(prefix) + int(self.entries[:, 0].sum(dtype=np.int64))
+        os.ftruncate(self._file, end if self._entries else 0)
+        os.ftruncate(self._journal, len(self._entries))
+        os.lseek(self._file, 0, os.SEEK_END)
+        os.lseek(self._journal, 0, os.SEEK_END)
+        if not self._entries:
+            _write(self._file, prefix)
 
     def _check_free(self) -> None:
         if not self._force and self.path.exists():

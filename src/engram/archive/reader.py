@@ -164,16 +164,18 @@ class Archive(Sequence[Pixels]):
 
     def decode_blocks(self, blocks: Sequence[int]) -> list[Pixels]:
         """The pixels of whole blocks, decoded in one go. Raises CorruptBlock for the first that is damaged."""
+        codec = self.codec
         coded = [(self.file.block(block), self._count(block)) for block in blocks]
         try:
-            return self.codec.decode_many(coded)
+            return codec.decode_many(coded)
         except CorruptData:  # of one of them: find which
             return [self._decode(block, data, count) for block, (data, count) in zip(blocks, coded, strict=True)]
 
     def _decode(self, block: int, data: bytes, count: int, within: int | None = None) -> Pixels:
         """uint8[count, h, w, c], or one image of them."""
+        codec = self.codec
         try:
-            return self.codec.decode(data, count) if within is None else self.codec.decode_one(data, count, within)
+            return codec.decode(data, count) if within is None else codec.decode_one(data, count, within)
         except CorruptData as error:
             raise self.file.damaged(block, f"has the right checksum but cannot be decoded ({error})") from error
 

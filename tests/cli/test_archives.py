@@ -1,0 +1,176 @@
+"""pack, unpack, get, info and verify as a person types them."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import typer
+from PIL import Image
+from typer.testing import CliRunner
+
+from engram import archive
+from engram.cli import archives
+from engram.codecs.pca import fit_pca
+from engram.errors import EngramError
+from engram.images import ImageSet
+from engram.models import Model
+
+app = typer.Typer()
+for verb in (archives.pack, archives.unpack, archives.get, archives.info, archives.verify):
+    app.command()(verb)
+
+
+def run(*arguments: object, code: int = 0) -> str:
+    """Standard output of a command line that ends with `code`."""
+    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    if isinstance(result.exception, EngramError):
+        assert result.exception.exit_code == code, result.exception
+        return str(result.exception)
+    assert result.exit_code == code, result.output
+    return result.stdout
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (100, 9, 8), np.uint8)
+    labels, names = rng.integers(0, 2, 100), np.array([f"{index:03}.png" for index in range(100)])
+    np.savez(tmp_path / "data.npz", images=images, labels=labels, names=names, class_names=np.array(["cat", "dog"]))
+    return tmp_path / "data.npz"
+
+
+@pytest.fixture
+def packed(tmp_path: Path, data: Path) -> Path:
+    run("pack", data, "--lossless", "-o", tmp_path / "a.egm", "--block", 16)
+    return tmp_path / "a.egm"
+
+
+def test_pack_says_sizes_and_pace(tmp_path: Path, data: Path) -> None:
+    path = tmp_path / "a.egm"
+    result = json.loads(run("pack", data, "--lossless", "-o", path, "--json"))
+    size = path.stat().st_size
+    assert result["images"] == 100
+    assert result["archive_bytes"] == size
+    assert result["model_bytes"] == result["images_resumed"] == 0
+    assert result["bytes_per_image"] == result["bytes_per_image_with_model"] == size / 100
+    assert set(result) >= {"seconds", "images_per_second"}
+    prose = run("pack", data, "--lossless", "-o", path, "--force")
+    assert prose.startswith(f"{path}: 100 images in {size:,} bytes, {size / 100:.2f} bytes an image")
+
+
+def test_there_and_back(tmp_path: Path, data: Path, packed: Path) -> None:
+    for name in ("out", "out.npz", "out.npy", "x-images-idx3-ubyte.gz"):
+        result = json.loads(run("unpack", packed, tmp_path / name, "--json"))
+        assert (result["images"], result["images_lost"]) == (100, 0)
+    before, after = np.load(data), np.load(tmp_path / "out.npz")
+    for key in ("labels", "names", "class_names"):
+        assert np.array_equal(before[key], after[key])
+    assert np.array_equal(before["images"], after["images"][..., 0])
+    assert len(list((tmp_path / "out").glob("*/*.png"))) == 100
+    run("pack", tmp_path / "out", "--lossless", "-o", tmp_path / "b.egm")
+    assert len(archive.load(tmp_path / "b.egm")) == 100
+
+
+def test_get_one_image(tmp_path: Path, data: Path, packed: Path) -> None:
+    out = tmp_path / "image.png"
+    assert run("get", packed, 42, "-o", out) == f"{out}: image 42 of {packed}, 9 x 8\n"
+    assert np.array_equal(np.asarray(Image.open(out)), np.load(data)["images"][42])
+    assert "exists already" in run("get", packed, 42, "-o", out, code=2)
+    result = json.loads(run("get", packed, 43, "-o", out, "--force", "--json"))
+    assert (result["index"], result["height"], result["width"], result["channels"]) == (43, 9, 8, 1)
+    assert np.array_equal(np.asarray(Image.open(out)), np.load(data)["images"][43])
+    assert run("get", packed, 100, "-o", tmp_path / "no.png", code=2) == f"{packed} has images 0 to 99, not 100"
+    assert "pictures are not written as .xyz" in run("get", packed, 0, "-o", tmp_path / "image.xyz", code=2)
+
+
+def test_info_accounts_for_every_byte(packed: Path) -> None:
+    result = json.loads(run("info", packed, "--json"))
+    assert sum(result["bytes_by_part"].values()) == result["archive_bytes"] == packed.stat().st_size
+    assert result["image_shape"] == [9, 8, 1]
+    assert (result["codec"], result["block_size"], result["blocks"]) == ("raw", 16, 7)
+    table = run("info", packed)
+    assert "100 images, 9 x 8 x 1" in table
+    for part, size in result["bytes_by_part"].items():
+        assert f"{part.replace('_', ' '):<12}{size:>16,}" in table
+
+
+def test_verify_lists_the_damage_and_unpack_saves_the_rest(tmp_path: Path, packed: Path) -> None:
+    assert run("verify", packed).endswith("100 images in 7 blocks, all sound\n")
+    content = bytearray(packed.read_bytes())
+    content[int(archive.open(packed).file.directory.block_offsets[2])] ^= 1
+    packed.write_bytes(content)
+    result = json.loads(run("verify", packed, "--json", code=3))
+    assert result["ok"] is False
+    assert result["images_lost"] == 16
+    assert [(b["block"], b["first"], b["stop"]) for b in result["damaged_blocks"]] == [(2, 32, 48)]
+    assert "block 2: images 32 to 47: is damaged: its checksum is wrong" in run("verify", packed, code=3)
+    assert "block 2 (images 32 to 47)" in run("unpack", packed, tmp_path / "out.npz", code=3)
+    assert "block 2 (images 32 to 47)" in run("get", packed, 40, "-o", tmp_path / "x.png", code=3)
+    saved = json.loads(run("unpack", packed, tmp_path / "out.npz", "--skip-damaged", "--json"))
+    assert (saved["images"], saved["images_lost"]) == (84, 16)
+    assert "84 images" in run("unpack", packed, tmp_path / "out2.npz", "--skip-damaged")
+
+
+def test_pack_with_a_model_that_is_left_out(tmp_path: Path, data: Path) -> None:
+    loaded = np.load(data)["images"][..., np.newaxis]
+    Model(fit_pca(ImageSet(loaded), 4)).save(tmp_path / "model")
+    with_model = json.loads(run("pack", data, "-m", tmp_path / "model", "-o", tmp_path / "a.egm", "--json"))
+    assert with_model["model_bytes"] > 0
+    run("pack", data, "-m", tmp_path / "model", "--no-model", "-o", tmp_path / "b.egm")
+    left_out = tmp_path / "b.egm.model"
+    assert left_out.stat().st_size == with_model["model_bytes"]
+    assert "exists already" in run(
+        "pack", data, "-m", tmp_path / "model", "--no-model", "-o", tmp_path / "b.egm", code=2
+    )
+    assert "packed without its model" in run("get", tmp_path / "b.egm", 0, "-o", tmp_path / "x.png", code=2)
+    assert "another model" in run("verify", tmp_path / "b.egm", "-m", data, code=3)
+    for model in (left_out, tmp_path / "a.egm"):
+        assert "all sound" in run("verify", tmp_path / "b.egm", "-m", model)
+        run("get", tmp_path / "b.egm", 5, "-o", tmp_path / "x.png", "-m", model, "--force")
+        run("unpack", tmp_path / "b.egm", tmp_path / "x.npy", "-m", model, "--force")
+    assert np.array_equal(np.load(tmp_path / "x.npy"), archive.load(tmp_path / "a.egm").images)
+    fewer = json.loads(run("pack", data, "-m", tmp_path / "model", "--bits", 1, "-o", tmp_path / "c.egm", "--json"))
+    assert fewer["bytes_per_image"] < with_model["bytes_per_image"]
+
+
+def test_both_halves_of_divided_data_are_packed(tmp_path: Path) -> None:
+    for half, count in (("train", 3), ("test", 2)):
+        for number in range(count):
+            (tmp_path / "set" / half / "cat").mkdir(parents=True, exist_ok=True)
+            Image.new("L", (8, 9), number).save(tmp_path / "set" / half / "cat" / f"{half}{number}.png")
+    run("pack", tmp_path / "set", "--lossless", "-o", tmp_path / "a.egm")
+    assert archive.load(tmp_path / "a.egm").names == (
+        "train0.png",
+        "train1.png",
+        "train2.png",
+        "test0.png",
+        "test1.png",
+    )
+
+
+def test_wrong_usage(tmp_path: Path, data: Path, packed: Path) -> None:
+    assert "say how to pack: --lossless, or -m MODEL" in run("pack", data, "-o", tmp_path / "b.egm", code=2)
+    assert "--lossless takes neither" in run("pack", data, "--lossless", "-m", "x", "-o", tmp_path / "b.egm", code=2)
+    assert "replace it with --force" in run("pack", data, "--lossless", "-o", packed, code=2)
+    assert "a block has 1 to 65,536" in run("pack", data, "--lossless", "--block", 0, "-o", tmp_path / "b.egm", code=2)
+    assert "cannot be opened: No such file" in run("info", tmp_path / "none.egm", code=2)
+    assert "so it is no engram archive" in run("info", data, code=3)
+
+
+def test_resume_says_what_was_done(tmp_path: Path, data: Path, packed: Path) -> None:
+    result = json.loads(run("pack", data, "--lossless", "--block", 16, "-o", packed, "--force", "--resume", "--json"))
+    assert result["images_resumed"] == 0
+
+
+def test_help_starts_without_what_only_work_needs() -> None:
+    code = (
+        "import sys; from engram.cli import archives; "
+        "print([m for m in ('numpy', 'torch', 'PIL', 'rich.progress', 'constriction') if m in sys.modules])"
+    )
+    run = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert run.stdout == "[]\n"

@@ -1,0 +1,150 @@
+"""The codecs' decoders once more, written from docs/format-codecs.md with the standard library and NumPy alone.
+
+Nothing of engram is imported. Integers are Python's or int64; nothing here is a float.
+"""
+
+import lzma
+import zlib
+
+import numpy as np
+
+
+def decode(codec, config, model, data, count):
+    """uint8[count, height, width, channels] of one block, for the codec ids `raw` and `frozen`."""
+    height, width, channels = config["image_shape"]
+    if codec == "raw":
+        return np.frombuffer(zlib.decompress(data), np.uint8).reshape(count, height, width, channels)
+    if codec != "frozen":
+        raise ValueError(codec)
+    base, multiplier, tables, layers = frozen_model(config, model)
+    symbols = np.array(range_decode(data, tables, count), np.int64).reshape(len(tables), count)
+    x = (base[:, None] + multiplier[:, None] * symbols).T.reshape(count, *config["code_shape"])
+    for settings, numbers in layers:
+        x = run_layer(settings, numbers, x)
+    return x.transpose(0, 2, 3, 1).astype(np.uint8)
+
+
+def frozen_model(config, model):
+    """(base, multiplier, tables of weights, [(settings, numbers)]) of a frozen network."""
+    numbers = iter(unpack_numbers(model))
+    take = lambda count: np.array([next(numbers) for _ in range(count)], np.int64)  # noqa: E731
+    units = int(np.prod(config["code_shape"]))
+    base, multiplier, sizes = take(units), take(units), take(units)
+    tables = [table_weights(take(size).tolist()) for size in sizes.tolist()]
+    layers, shape = [], config["code_shape"]
+    for settings in config["layers"]:
+        arrays = None
+        if "outputs" in settings:
+            weight_shape, shape = shapes_of(settings, shape)
+            weight = take(int(np.prod(weight_shape))).reshape(weight_shape)
+            bias = take(settings["outputs"])
+            entries = settings["high"] - settings["low"] + 1
+            arrays = weight, bias, np.cumsum(take(entries)) if settings["table"] else None
+        elif settings["kind"] == "crop":
+            shape = [shape[0], settings["height"], settings["width"]]
+        else:
+            shape = settings["shape"]
+        layers.append((settings, arrays))
+    if next(numbers, None) is not None:
+        raise ValueError("numbers left over")
+    return base, multiplier, tables, layers
+
+
+def shapes_of(settings, shape):
+    """The shape of a layer's weights, and of what it gives."""
+    outputs = settings["outputs"]
+    if settings["kind"] == "dense":
+        return (int(np.prod(shape)), outputs), [outputs]
+    kernel, stride, padding = settings["kernel"], settings["stride"], settings["padding"]
+    if settings["kind"] == "convolution":
+        sides = [(side + 2 * padding - k) // stride + 1 for side, k in zip(shape[1:], kernel, strict=True)]
+        return (outputs, shape[0], *kernel), [outputs, *sides]
+    sides = [(side - 1) * stride - 2 * padding + k for side, k in zip(shape[1:], kernel, strict=True)]
+    return (shape[0], outputs, *kernel), [outputs, *sides]
+
+
+def unpack_numbers(data):
+    """The whole numbers of a model."""
+    planes = lzma.decompress(data, lzma.FORMAT_RAW, filters=[{"id": lzma.FILTER_LZMA2, "dict_size": 1 << 20}])
+    count = len(planes) // 4
+    for i in range(count):
+        z = planes[i] | planes[count + i] << 8 | planes[2 * count + i] << 16 | planes[3 * count + i] << 24
+        yield -(z >> 1) - 1 if z & 1 else z >> 1
+
+
+def table_weights(levels):
+    """The weights of a probability table, which sum to 2^24."""
+    shares = [(level + 1) ** 2 for level in levels]
+    weights = [1 + share * (2**24 - len(levels)) // sum(shares) for share in shares]
+    weights[weights.index(max(weights))] += 2**24 - sum(weights)
+    return weights
+
+
+def range_decode(data, tables, count):
+    """symbols[unit][image]: the range decoder, 64 bits of state, 32-bit words, 24-bit weights."""
+    taken = 0
+
+    def word():
+        nonlocal taken
+        taken += 4
+        return int.from_bytes(data[taken - 4 : taken].ljust(4, b"\0"), "big")
+
+    width, offset = 2**64 - 1, word() << 32 | word()
+    block = []
+    for weights in tables:
+        row = []
+        for _ in range(count):
+            symbol = start = 0
+            if len(weights) > 1:
+                unit = width >> 24
+                quantile = offset // unit
+                if quantile >= 2**24:
+                    raise ValueError("the stream leaves the range")
+                while start + weights[symbol] <= quantile:
+                    start += weights[symbol]
+                    symbol += 1
+                offset -= unit * start
+                width = unit * weights[symbol]
+                if width < 2**32:
+                    width, offset = width << 32, offset << 32 | word()
+            row.append(symbol)
+        block.append(row)
+    return block
+
+
+def run_layer(settings, arrays, x):
+    """One layer on int64[n, ...]."""
+    if settings["kind"] == "reshape":
+        return x.reshape(len(x), *settings["shape"])
+    if settings["kind"] == "crop":
+        return x[:, :, : settings["height"], : settings["width"]]
+    weight, bias, table = arrays
+    if settings["kind"] == "dense":
+        y = x.reshape(len(x), -1) @ weight + bias
+    else:
+        y = convolve(settings, weight, x) + bias[:, None, None]
+    if settings["shift"]:
+        y = (y + (1 << settings["shift"] - 1)) >> settings["shift"]
+    y = np.clip(y, settings["low"], settings["high"])
+    return y if table is None else table[y - settings["low"]]
+
+
+def convolve(settings, weight, x):
+    """A convolution or a transposed convolution, tap by tap."""
+    (height, width), stride, padding = settings["kernel"], settings["stride"], settings["padding"]
+    n, _, rows, columns = x.shape
+    if settings["kind"] == "convolution":
+        x = np.pad(x, ((0, 0), (0, 0), (padding, padding), (padding, padding)))
+        _, (_, rows, columns) = shapes_of(settings, [0, rows, columns])
+        y = np.zeros((n, settings["outputs"], rows, columns), np.int64)
+        for i in range(height):
+            for j in range(width):
+                part = x[:, :, i : i + rows * stride : stride, j : j + columns * stride : stride][:, :, :rows, :columns]
+                y += np.einsum("nihw,oi->nohw", part, weight[:, :, i, j])
+        return y
+    y = np.zeros((n, settings["outputs"], (rows - 1) * stride + height, (columns - 1) * stride + width), np.int64)
+    for i in range(height):
+        for j in range(width):
+            part = np.einsum("nihw,io->nohw", x, weight[:, :, i, j])
+            y[:, :, i : i + rows * stride : stride, j : j + columns * stride : stride] += part
+    return y[:, :, padding : y.shape[2] - padding, padding : y.shape[3] - padding]
