@@ -4,8 +4,9 @@
     10 x 2 x 2 -> 25 x 5 x 5 -> 10 x 15 x 15 -> 1 x 28 x 28                      three transposed convolutions
 
 The paper gives the kernels of the two convolutions (25 and 10 of 3 x 3), the pooling (2 x 2, max), the sizes at both
-ends (28 x 28, 2 x 2) and the kernels of the two transposed convolutions (25 and 10). Strides, paddings and the output
-layer are ours: they are the smallest that lead from 28 to 2 and back without a crop.
+ends (28 x 28, 2 x 2), and that two transposed convolutions have 25 and 10 kernels. The rest is ours: strides 3 and 2
+down, 2 and 3 back, kernels of 3 x 3 there too, and an output layer of 2 x 2 with stride 2. It leads from 28 to 2 and
+back without a crop. (A fourth layer of 5 x 5 with padding, the other way to 15, is slower and worse: LOG.md.)
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ class ConvolutionalAutoencoder(AutoAssociative):
         self.first = nn.Conv2d(channels, 25, 3, stride=first_stride, padding=first_stride - 2)
         self.second = nn.Conv2d(25, 10, 3, stride=2, padding=1)
         self.third = nn.ConvTranspose2d(10, 25, 3, stride=2)
-        self.fourth = nn.ConvTranspose2d(25, 10, 5, stride=3, padding=1)
+        self.fourth = nn.ConvTranspose2d(25, 10, 3, stride=3)
         self.output = nn.ConvTranspose2d(10, channels, 2, stride=2, padding=1)
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
