@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import stat
 import weakref
 import zlib
 from pathlib import Path
@@ -30,6 +31,9 @@ class ArchiveFile:
             self._file = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
         except OSError as error:
             raise UsageError(f"{path} cannot be opened: {error.strerror}") from None
+        if not stat.S_ISREG(os.fstat(self._file).st_mode):
+            os.close(self._file)
+            raise UsageError(f"{path} is no file, so it is no archive")
         self.close = weakref.finalize(self, os.close, self._file)
         try:
             self.directory = Directory.read(self._file, str(path))
@@ -80,7 +84,10 @@ class ArchiveFile:
     def _read(self, offset: int, length: int) -> bytes:
         if not self.close.alive:
             raise UsageError(f"{self.path} was closed; read it within the `with` block")
-        return os.pread(self._file, length, offset)
+        try:
+            return os.pread(self._file, length, offset)
+        except OSError:  # a sector that the disk cannot read is damage like any other
+            return b""
 
 
 def _given(model: GivenModel) -> bytes:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import cached_property, lru_cache
 from pathlib import Path
 from types import TracebackType
@@ -19,7 +20,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from engram.archive import metadata
 from engram.archive.breakdown import Breakdown, breakdown
-from engram.archive.errors import ArchiveChanged, CorruptModel, LimitExceeded
+from engram.archive.errors import ArchiveChanged, CorruptMetadata, CorruptModel, LimitExceeded
 from engram.archive.file import ArchiveFile, GivenModel
 from engram.codecs import contract, registry
 from engram.codecs.contract import Codec
@@ -117,7 +118,8 @@ class Archive(Sequence[Pixels]):
     def class_names(self) -> tuple[str, ...]:
         """The classes' names, () where there are none. Raises CorruptMetadata."""
         data = self.file.section("class names")
-        return metadata.parse_class_names(data) if data else ()
+        with self._naming_the_file():
+            return metadata.parse_class_names(data) if data else ()
 
     @cached_property
     def labels(self) -> NDArray[np.int64] | None:
@@ -125,7 +127,9 @@ class Archive(Sequence[Pixels]):
         data = self.file.section("labels")
         if not data:
             return None
-        labels = metadata.parse_labels(data, len(self), len(self.class_names))
+        classes = len(self.class_names)
+        with self._naming_the_file():
+            labels = metadata.parse_labels(data, len(self), classes)
         labels.flags.writeable = False
         return labels
 
@@ -145,7 +149,18 @@ class Archive(Sequence[Pixels]):
     def iterate_names(self) -> Iterator[str] | None:
         """The names one after another in constant memory, or None where there are none. Raises CorruptMetadata."""
         data = self.file.section("names")
-        return metadata.parse_names(data, len(self)) if data else None
+        return self._parse_names(data) if data else None
+
+    def _parse_names(self, data: bytes) -> Iterator[str]:
+        with self._naming_the_file():
+            yield from metadata.parse_names(data, len(self))
+
+    @contextmanager
+    def _naming_the_file(self) -> Iterator[None]:
+        try:
+            yield
+        except CorruptMetadata as error:
+            raise CorruptMetadata(f"{self.path}: {error}") from None
 
     @cached_property
     def codec(self) -> Codec:
