@@ -1,7 +1,6 @@
 """A second reader of .egm archives that follows FORMAT.md: the standard library and NumPy, nothing of engram.
 
-It is plain and slow, and laid out in the order of FORMAT.md. Blocks are decoded by functions of
-(config, model, data, count), one for each codec id; `raw` is here, others come from independent_codecs.py.
+It is plain and slow, and laid out in the order of FORMAT.md. What is inside a block is decoded by independent_codecs.
 """
 
 import hashlib
@@ -11,6 +10,7 @@ import struct
 import zlib
 
 import numpy as np
+from independent_codecs import DECODERS
 
 MAGIC = bytes.fromhex("89 45 47 4d 0d 0a 1a 0a")
 
@@ -24,7 +24,7 @@ def require(condition, message):
         raise Refused(message)
 
 
-def read(data, decoders=None, model=None):
+def read(data, model=None):
     """The archive's content: images, labels, class_names, names, header."""
     header, model_offset = read_header(data)
     footer = read_footer(data)
@@ -55,13 +55,12 @@ def read(data, decoders=None, model=None):
         offset += length
     require(offset == index_offset, "bytes that belong to nothing")
 
-    decode = {"raw": decode_raw, **(decoders or {})}[header["codec"]]
     shape = tuple(header["config"]["image_shape"])
     images = np.empty((count, *shape), np.uint8)
     for number, block in enumerate(coded):
         first = number * block_size
         stop = min(first + block_size, count)
-        images[first:stop] = decode(header["config"], model, block, stop - first)
+        images[first:stop] = DECODERS[header["codec"]](header["config"], model, block, stop - first)
     class_names = read_class_names(sections["class_names"])
     return {
         "header": header,
@@ -154,7 +153,3 @@ def read_names(text, count):
         names.append(before.decode())
     require(at == len(text) and len(names) == count, "names")
     return tuple(names)
-
-
-def decode_raw(config, model, data, count):
-    return np.frombuffer(inflate(data), np.uint8).reshape(count, *config["image_shape"])

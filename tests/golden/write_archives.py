@@ -1,0 +1,85 @@
+"""Writes the golden archives that are not there yet, and what they must decode to.
+
+Run it as `python tests/golden/write_archives.py`. An archive that exists is never written again: bytes are frozen for ever. A new codec gets a new archive here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import numpy as np
+
+from engram import archive
+from engram.codecs.contract import Codec
+from engram.codecs.freeze import freeze
+from engram.codecs.pca import fit_pca
+from engram.codecs.raw import Raw
+from engram.datasets import wardrobe
+from engram.images import ImageSet
+from engram.networks.registry import make
+
+FOLDER = Path(__file__).parent / "archives"
+
+
+def golden() -> dict[str, tuple[ImageSet, Codec, int, bool]]:
+    """Images, codec, block size, and whether the model is embedded, by file name."""
+    rng = np.random.default_rng(0)
+    gray = ImageSet(
+        rng.integers(0, 256, (20, 8, 8, 1), np.uint8),
+        rng.integers(0, 3, 20),
+        ("ape", "bee/wasp", "éclair"),
+        (*(f"{index:04}.jpg" for index in range(18)), "naïve.png", "naïve 7.png"),
+    )
+    colour = ImageSet(rng.integers(0, 256, (5, 9, 8, 3), np.uint8))
+    classes = tuple(f"class {index}" for index in range(300))
+    many = ImageSet(rng.integers(0, 256, (10, 8, 8, 1), np.uint8), np.arange(10) * 33, classes)
+    clothes = wardrobe.draw(100, seed=0)
+    small = wardrobe.draw(100, seed=1, shape=(12, 10))
+    tinted = ImageSet(
+        np.concatenate([small.images, small.images // 2, 255 - small.images], axis=3), small.labels, small.class_names
+    )
+    pca = freeze(fit_pca(small, 6), small)
+    found: dict[str, tuple[ImageSet, Codec, int, bool]] = {
+        "raw-gray": (gray, Raw((8, 8, 1)), 7, True),
+        "raw-rgb-nothing-known": (colour, Raw((9, 8, 3)), 64, True),
+        "raw-many-classes": (many, Raw((8, 8, 1)), 1, True),
+        "raw-empty": (gray[:0], Raw((8, 8, 1)), 64, True),
+        "frozen-pca": (small, pca, 64, True),
+        "frozen-pca-without-model": (small, pca, 33, False),
+        "frozen-pca-rgb": (tinted, freeze(fit_pca(tinted, 6), tinted), 64, True),
+    }
+    for method, options in (("cnn", {}), ("ann", {"hidden": 6}), ("tied", {"hidden": 6})):
+        images = clothes if method == "cnn" else small
+        network = make(method, images.image_shape, seed=0, initial_scale=2.0, **options).describe()
+        found[f"frozen-{method}"] = (images, freeze(network, images), 64, True)
+    return found
+
+
+def main() -> None:
+    expected_path = FOLDER / "expected.json"
+    expected = json.loads(expected_path.read_text()) if expected_path.exists() else {}
+    for stem, (images, codec, block_size, embed_model) in golden().items():
+        path = FOLDER / f"{stem}.egm"
+        if path.exists():
+            continue
+        archive.pack(images, codec, path, block_size=block_size, embed_model=embed_model)
+        if not embed_model:
+            path.with_suffix(".model").write_bytes(codec.model)
+        with archive.open(path, codec.model if not embed_model else None) as opened:
+            expected[path.name] = {
+                "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+                "codec": codec.id,
+                "shape": list(opened[:].shape),
+                "pixels_sha256": hashlib.sha256(opened[:].tobytes()).hexdigest(),
+                "class_names": list(opened.class_names),
+                "labels": None if opened.labels is None else opened.labels.tolist(),
+                "names": None if opened.names is None else list(opened.names),
+            }
+        print(path)
+    expected_path.write_text(json.dumps(expected, indent=1, sort_keys=True) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,86 @@
+"""FORMAT.md against the archives: its example, and the independent decoder on every golden archive."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import independent
+import numpy as np
+import pytest
+
+from engram import archive
+from engram.archive import layout
+
+FORMAT = Path(__file__).parents[2] / "FORMAT.md"
+GOLDEN = Path(__file__).parents[1] / "golden" / "archives"
+EXPECTED = json.loads((GOLDEN / "expected.json").read_text())
+
+
+def example() -> bytes:
+    """The bytes of FORMAT.md's example, whose offsets must be right."""
+    (block,) = re.findall(r"```egm\n(.*?)```", FORMAT.read_text(), re.DOTALL)
+    data = b""
+    for offset, row in re.findall(r"^ *(\d+)  ((?:[0-9a-f]{2} ?)+)", block, re.MULTILINE):
+        assert int(offset) == len(data)
+        data += bytes.fromhex(row)
+    return data
+
+
+def check_example(images: np.ndarray, labels: object, class_names: object, names: object) -> None:  # type: ignore[type-arg]
+    assert images.tobytes() == bytes(range(0, 240, 20))
+    assert images.shape == (3, 2, 2, 1)
+    assert np.array_equal(labels, [1, 0, 1])  # type: ignore[call-overload]
+    assert class_names == ("cat", "dog")
+    assert names == ("a08.png", "a09.png", "b.png")
+
+
+def test_the_example_is_an_archive(tmp_path: Path) -> None:
+    (tmp_path / "a.egm").write_bytes(example())
+    found = archive.load(tmp_path / "a.egm")
+    check_example(found.images, found.labels, found.class_names, found.names)
+    assert archive.info(tmp_path / "a.egm").block_size == 2
+
+
+def test_the_independent_decoder_reads_the_example() -> None:
+    found = independent.read(example())
+    check_example(found["images"], found["labels"], found["class_names"], found["names"])
+
+
+def test_the_limits_and_sizes_in_the_text_are_those_of_the_code() -> None:
+    text = FORMAT.read_text()
+    assert f"H at most {layout.MOST_HEADER_BYTES:,}" in text
+    assert f"an integer, 1 to {layout.MOST_IMAGES_IN_BLOCK}" in text
+    assert "B x height x width x channels MUST be at most 2^28" in text
+    assert layout.MOST_BLOCK_PIXELS == 2**28
+    assert f"| footer      | {layout.FOOTER.size} " in text
+    assert f"version, u32: {layout.VERSION} " in text
+
+
+@pytest.mark.parametrize("name", sorted(EXPECTED))
+def test_the_independent_decoder_reads_the_golden_archives(name: str) -> None:
+    data = (GOLDEN / name).read_bytes()
+    left_out = (GOLDEN / name).with_suffix(".model")
+    model = left_out.read_bytes() if left_out.exists() else None
+    found = independent.read(data, model)
+    with archive.open(GOLDEN / name, model) as opened:
+        assert np.array_equal(found["images"], opened[:])
+        assert np.array_equal(found["labels"], opened.labels)
+        assert found["class_names"] == opened.class_names
+        assert found["names"] == opened.names
+
+
+@pytest.mark.parametrize("offset", [0, 20, 200, -70, -20, -1])
+def test_the_independent_decoder_sees_damage(offset: int) -> None:
+    data = bytearray(example())
+    data[offset] ^= 1
+    with pytest.raises(independent.Refused):
+        independent.read(bytes(data))
+
+
+def test_the_independent_decoder_is_independent() -> None:
+    for name in ("independent.py", "independent_codecs.py"):
+        text = (Path(__file__).parent / name).read_text()
+        imports = set(re.findall(r"^(?:import|from) (\w+)", text, re.MULTILINE))
+        assert imports <= {"hashlib", "json", "lzma", "re", "struct", "zlib", "numpy", "independent_codecs"}
