@@ -9,19 +9,23 @@ import zlib
 import numpy as np
 
 
-def decode(codec, config, model, data, count):
-    """uint8[count, height, width, channels] of one block, for the codec ids `raw` and `frozen`."""
-    height, width, channels = config["image_shape"]
-    if codec == "raw":
-        return np.frombuffer(zlib.decompress(data), np.uint8).reshape(count, height, width, channels)
-    if codec != "frozen":
-        raise ValueError(codec)
+def decode_raw(config, model, data, count):
+    """uint8[count, height, width, channels] of a block."""
+    return np.frombuffer(zlib.decompress(data), np.uint8).reshape(count, *config["image_shape"])
+
+
+def decode_frozen(config, model, data, count):
+    """uint8[count, height, width, channels] of a block."""
     base, multiplier, tables, layers = frozen_model(config, model)
     symbols = np.array(range_decode(data, tables, count), np.int64).reshape(len(tables), count)
     x = (base[:, None] + multiplier[:, None] * symbols).T.reshape(count, *config["code_shape"])
     for settings, numbers in layers:
         x = run_layer(settings, numbers, x)
     return x.transpose(0, 2, 3, 1).astype(np.uint8)
+
+
+DECODERS = {"raw": decode_raw, "frozen": decode_frozen}
+"""By codec id."""
 
 
 def frozen_model(config, model):

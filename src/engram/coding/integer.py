@@ -112,7 +112,7 @@ class IntegerNetwork:
         for layer in layers:
             if isinstance(layer, IntegerLayer):
                 self._volume = max(self._volume, _volume(layer.linear, shape))
-                reach = _reach(layer.linear, limits) + layer.half
+                reach = reach_of(layer.linear, limits) + layer.half
                 if reach >= EXACT64:
                     raise InexactNetwork(f"a {layer.linear.kind} layer's sums may reach {reach}, beyond {EXACT64 - 1}")
                 self.layers.append(layer.in_dtype(np.float32 if reach < EXACT32 else np.float64))
@@ -147,7 +147,7 @@ class IntegerNetwork:
         return pixels
 
 
-def _reach(layer: Linear, largest: Integers) -> int:
+def reach_of(layer: Linear, largest: Integers) -> int:
     """What no partial sum exceeds, given the largest |a| of each number that goes in, flat."""
     size = np.abs(layer.weight).astype(np.int64)
     inputs = size.shape[1 if isinstance(layer, Convolution) else 0]
@@ -176,12 +176,13 @@ def _volume(layer: Linear, shape: Shape) -> int:
     if len(shape) != 3 or shape[0] != inputs:
         raise MisfitNetwork(f"a {layer.kind} of {inputs} channels cannot take {list(shape)}")
     outputs, *sides = layer.shape_after(shape)
-    taps = prod(layer.weight.shape[2:])
-    around = prod(side + 2 * layer.padding for side in sides)
     if min(sides) < 1:
         raise MisfitNetwork(f"a {layer.kind} leaves nothing of {list(shape)}")
-    volume = prod(sides) * taps * inputs if isinstance(layer, Convolution) else prod(shape[1:]) * taps * outputs
-    volume = max(volume, around * outputs, prod(sides) * outputs)
+    few, many = (sides, shape[1:]) if isinstance(layer, Convolution) else (shape[1:], sides)
+    channels = inputs if isinstance(layer, Convolution) else outputs
+    taps = prod(layer.weight.shape[2:])
+    volume = channels * max(prod(few) * taps, prod(side + 2 * layer.padding for side in many))
+    volume = max(volume, prod(sides) * outputs)
     if volume > LARGEST_VOLUME:
         raise MisfitNetwork(f"a {layer.kind} needs {volume} numbers for one image; the limit is {LARGEST_VOLUME}")
     return volume
