@@ -1,6 +1,7 @@
 """Writes the golden archives that are not there yet, and what they must decode to.
 
-Run it as `python tests/golden/write_archives.py`. An archive that exists is never written again: bytes are frozen for ever. A new codec gets a new archive here.
+Run it as `python tests/golden/write_archives.py`. An archive that exists is never written again: bytes are frozen for
+ever. A new codec gets a new archive here.
 """
 
 from __future__ import annotations

@@ -1,0 +1,126 @@
+"""A fuzz target for the archive's reader, and what it asks of every input.
+
+The first byte says whether the checksums are left as they are or made right first, so that what lies behind them is
+reached too. Then the reader must refuse the bytes with an EngramError, or agree with the independent decoder on every
+pixel, label and name; it must not crash, hang, or take memory out of proportion.
+
+    pip install atheris
+    PYTHONPATH=src python tests/fuzz/read_archive.py -runs=1000000 -max_len=4096 CORPUS
+
+CORPUS is a folder for what the fuzzer finds; the golden archives are put into it first.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import struct
+import sys
+import tempfile
+import zlib
+from pathlib import Path
+
+TESTS = Path(__file__).parents[1]
+sys.path.insert(0, str(TESTS / "spec"))
+
+MOST_PIXELS = 1 << 22
+"""Archives of more bytes of pixels are opened and asked for one image, not for all."""
+
+
+def check(data: bytes, path: Path) -> bool:
+    """Whether the reader took the input; `path` is a file to write it to. Raises AssertionError for a wrong answer."""
+    import independent
+    import numpy as np
+
+    from engram import archive
+    from engram.errors import EngramError
+
+    content = repair(data[1:]) if data[:1] == b"\1" else data[1:]
+    path.write_bytes(content)
+    try:
+        with archive.open(path) as opened:
+            whole = opened.info.images * int(np.prod(opened.image_shape)) <= MOST_PIXELS
+            if not whole:
+                opened[opened.info.images - 1]
+                return True
+            report = archive.verify(path)
+            images, labels, names = opened[:], opened.labels, opened.names
+            class_names = opened.class_names
+    except EngramError:
+        return False
+    if not report.ok:
+        assert not len(images), report  # without images nothing asks for a model that makes no codec
+        return False
+    right = independent.read(content)
+    assert np.array_equal(images, right["images"])
+    assert np.array_equal(labels, right["labels"])
+    assert (class_names, names) == (right["class_names"], right["names"])
+    return True
+
+
+def repair(data: bytes) -> bytes:
+    """The bytes with all checksums made right, as far as an archive can be made out in them."""
+    if len(data) < 20 + 68:
+        return data
+    (length,) = struct.unpack("<I", data[12:16])
+    end = 16 + length
+    if end + 4 + 68 > len(data):
+        return data
+    fields = list(struct.unpack("<QQIQIQIIIII", data[-68:-8]))
+    text, middle, magic = data[16:end], data[end + 4 : -68], data[-8:]
+    count, sections, width = fields[0], (fields[1], fields[3], fields[5]), fields[7]
+    try:
+        header = json.loads(text)
+        blocks = -(-count // header["block_size"])
+        model = middle[: header["model"]["bytes"]] if header["model"]["embedded"] else b""
+    except (ValueError, TypeError, KeyError, ZeroDivisionError, RecursionError):
+        return data
+    if model:
+        text = re.sub(rb'"sha256":"[^"]*"', b'"sha256":"%s"' % hashlib.sha256(model).hexdigest().encode(), text)
+    start = len(middle) - blocks * (width + 4)
+    if start - sum(sections) > 0 and blocks > 0:
+        lengths, at = middle[start : start + blocks * width], len(model)
+        checksums = b""
+        for block in range(blocks):
+            size = int.from_bytes(lengths[block * width : (block + 1) * width], "little")
+            checksums += struct.pack("<I", zlib.crc32(middle[at : at + size]))
+            at += size
+        middle = middle[:start] + lengths + checksums
+    at = start - sum(sections)
+    for number, size in enumerate(sections):
+        fields[2 + 2 * number] = zlib.crc32(middle[at : at + size]) if at >= 0 else 0
+        at += size
+    box = data[:12] + struct.pack("<I", len(text)) + text
+    fields[8] = zlib.crc32(middle[start:]) if start >= 0 else 0
+    fields[9] = zlib.crc32(box)
+    footer = struct.pack("<QQIQIQIIII", *fields[:10])
+    header_checksum = struct.pack("<I", zlib.crc32(box))
+    return box + header_checksum + middle + footer + struct.pack("<I", zlib.crc32(footer)) + magic
+
+
+def seeds() -> list[bytes]:
+    """The golden archives, both ways."""
+    archives = [path.read_bytes() for path in sorted((TESTS / "golden" / "archives").glob("*.egm"))]
+    return [bytes([mode]) + data for data in archives for mode in (0, 1)]
+
+
+def main() -> None:
+    import atheris
+
+    with atheris.instrument_imports(include=["engram"]):
+        from engram import archive  # noqa: F401
+
+    corpus = Path(sys.argv[-1])
+    if corpus.is_dir():
+        for number, seed in enumerate(seeds()):
+            (corpus / f"golden-{number}").write_bytes(seed)
+    handle, name = tempfile.mkstemp(suffix=".egm", dir="/dev/shm" if os.path.isdir("/dev/shm") else None)
+    os.close(handle)
+    atheris.Setup(sys.argv, lambda data: check(data, Path(name)) and None)
+    atheris.Fuzz()
+
+
+if __name__ == "__main__":
+    main()
