@@ -1,1 +1,66 @@
-"""engram: compression of collections of small images by auto-associative networks."""
+"""engram: compression of collections of small images by auto-associative networks.
+
+    train, test = engram.load("fashion-mnist")
+    model = engram.fit(train, method="tied", seed=0)
+    codec = engram.freeze(model, train)
+    engram.pack(test, codec, "fashion.egm")
+    with engram.open("fashion.egm") as archive:
+        image = archive[4711]
+    row = engram.measure("fashion.egm", test)
+
+Each name is imported when it is first used, so `import engram` is quick and reading an archive never loads torch.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from engram.archive import Archive, CorruptArchive, info, open, pack, unpack, verify
+    from engram.codecs.freeze import freeze
+    from engram.datasets.source import load
+    from engram.errors import CorruptData, EngramError, UsageError
+    from engram.evaluation.measure import measure
+    from engram.images import ImageSet, Splits
+    from engram.training.fit import fit
+
+__all__ = [
+    "Archive",
+    "CorruptArchive",
+    "CorruptData",
+    "EngramError",
+    "ImageSet",
+    "Splits",
+    "UsageError",
+    "fit",
+    "freeze",
+    "info",
+    "load",
+    "measure",
+    "open",
+    "pack",
+    "unpack",
+    "verify",
+]
+
+_ROOMS = {
+    "archive": ("Archive", "CorruptArchive", "info", "open", "pack", "unpack", "verify"),
+    "codecs.freeze": ("freeze",),
+    "datasets.source": ("load",),
+    "errors": ("CorruptData", "EngramError", "UsageError"),
+    "evaluation.measure": ("measure",),
+    "images": ("ImageSet", "Splits"),
+    "training.fit": ("fit",),
+}
+_ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _ROOM_OF:
+        raise AttributeError(f"module 'engram' has no attribute {name!r}")
+    return getattr(import_module(f"engram.{_ROOM_OF[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -17,6 +17,7 @@ def test_the_whole_plan() -> None:
     assert purposes == {PAPER: 9, JUDGE: 3, EQUAL: 6, CHOICES: len(DECISIVE) + len(OPEN)}
     assert {(t.method, t.seed) for t in trials if t.purpose == PAPER} == {(m, s) for m in ALL for s in range(3)}
     assert all(trial.snapshots == (1, 100, 200) for trial in trials if trial.purpose == PAPER)
+    assert all(trial.snapshots == (1, 5, 10, 15, 20) for trial in trials if trial.purpose == JUDGE)
     assert all(trial.options == {"hidden": 40} for trial in trials if trial.purpose == EQUAL)
     assert len({trial.name for trial in trials}) == len(trials)
 

@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from engram.cli import data, reproduce, train
+from engram.cli import archives, data, reproduce, train
 from engram.errors import EngramError
 
 app = typer.Typer(
@@ -18,6 +18,8 @@ app = typer.Typer(
 )
 app.command()(reproduce.reproduce)
 app.command()(train.train)
+for verb in (archives.pack, archives.unpack, archives.get, archives.info, archives.verify):
+    app.command()(verb)
 app.add_typer(data.app, name="data")
 
 

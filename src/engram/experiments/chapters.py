@@ -202,9 +202,7 @@ def _networks(run: Reproduction) -> tuple[Block, ...]:
 
 def _judge(run: Reproduction) -> tuple[Block, ...]:
     rows = [row for row in run.results["rows"] if row["purpose"] == JUDGE]
-    epochs = len(rows[0]["losses"])
     published = {item.epoch: item for item in paper.TABLE_2} if _comparable(run) else {}
-    wanted = [item.epoch for item in paper.TABLE_2 if item.epoch <= epochs] or [epochs]
     columns = [Column("epoch"), Column("training loss", 4), Column("test accuracy", 2, "%")]
     if published:
         columns += [Column("training loss, published", 4), Column("test accuracy, published", 0, "%")]
@@ -212,10 +210,10 @@ def _judge(run: Reproduction) -> tuple[Block, ...]:
         (
             epoch,
             spread([row["losses"][epoch - 1] for row in rows]),
-            _percent([row["accuracies"][epoch - 1] for row in rows]),
+            _percent([row["accuracies"][index] for row in rows]),
             *((published[epoch].loss, 100 * published[epoch].accuracy) if published else ()),
         )
-        for epoch in wanted
+        for index, epoch in enumerate(rows[0]["snapshots"])
     )
     network = _outcome(run, JUDGE, "classifier").model.network
     return (

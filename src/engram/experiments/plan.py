@@ -31,7 +31,7 @@ def choice(method: str, question: str, answer: str, options: dict[str, Any] | No
 DECISIVE = (
     *(choice(method, "learning rate", "SGD, learning rate 1", learning_rate=1.0) for method in ("ann", "tied")),
     *(
-        choice(method, "optimiser", "Adam, learning rate 0.001", optimiser="adam", learning_rate=1e-3)
+        choice(method, "optimiser", "SGD, learning rate 10, momentum 0.9", learning_rate=10.0, momentum=0.9)
         for method in ("ann", "tied")
     ),
     choice("cnn", "optimiser", "SGD, learning rate 1", optimiser="sgd", learning_rate=1.0),
@@ -41,10 +41,10 @@ DECISIVE = (
 OPEN = (
     *(choice(method, "learning rate", "SGD, learning rate 10", learning_rate=10.0) for method in ("ann", "tied")),
     *(
-        choice(method, "optimiser", "SGD, learning rate 10, momentum 0.9", learning_rate=10.0, momentum=0.9)
+        choice(method, "optimiser", "Adam, learning rate 0.001", optimiser="adam", learning_rate=1e-3)
         for method in ("ann", "tied")
     ),
-    choice("cnn", "learning rate", "Adam, learning rate 0.001", learning_rate=1e-3),
+    choice("cnn", "learning rate", "Adam, learning rate 0.003", learning_rate=3e-3),
     *(choice(method, "batch size", "batches of 16", batch_size=16) for method in ("ann", "tied")),
     *(choice(method, "batch size", "batches of 256", batch_size=256) for method in ("cnn", "ann", "tied")),
     *(
@@ -71,7 +71,10 @@ def plan(seeds: int, methods: tuple[str, ...], code_numbers: int, *, quick: bool
 
     last = QUICK["cnn"] if quick else paper.EPOCHS
     snapshots = (1, last // 2, last)
-    trials = [Trial(JUDGE, "classifier", "classifier", seed, epochs("classifier")) for seed in range(seeds)]
+    judged = (1, QUICK["classifier"]) if quick else tuple(item.epoch for item in paper.TABLE_2)
+    trials = [
+        Trial(JUDGE, "classifier", "classifier", seed, epochs("classifier"), snapshots=judged) for seed in range(seeds)
+    ]
     for seed in range(seeds):
         for method in methods:
             trials.append(Trial(PAPER, method, method, seed, epochs(method), snapshots=snapshots))

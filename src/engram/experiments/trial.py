@@ -31,7 +31,10 @@ SECONDS_PER_IMAGE = {"cnn": 70e-6, "ann": 15e-6, "tied": 15e-6, "classifier": 75
 
 @dataclass(frozen=True, eq=False)
 class Trial:
-    """A training to do. `purpose` says which table it is for; `label` how it is called there."""
+    """A training to do. `purpose` says which table it is for; `label` how it is called there.
+
+    snapshots: the epochs after which a network's pictures, or a classifier's accuracy, are kept.
+    """
 
     purpose: str
     label: str
@@ -60,7 +63,7 @@ class Outcome:
     """What a trial left: facts (JSON-able), and pictures by name.
 
     A network: `recovered`, the test images as it gives them back, and `snapshot-E`, the first of them after epoch E.
-    A classifier: `accuracies` in its facts, on the test images after each epoch.
+    A classifier: `accuracies` in its facts, on the test images after each epoch of `snapshots`.
     """
 
     model: Model
@@ -77,18 +80,18 @@ class Outcome:
 
 
 def run(trial: Trial, material: Material, tick: Tick) -> Outcome:
-    """Train, then recover the test images, or classify them after each epoch."""
+    """Train, and recover or classify the test images."""
     judging = trial.method == "classifier"
     images = material.classifier_train if judging else material.networks_train
     test = material.classifier_test if judging else material.networks_test
-    accuracies: list[float] = []
+    accuracies: dict[int, float] = {}
     pictures: dict[str, Pixels] = {}
 
     def watch(epoch: int, network: Any) -> None:
         tick(SECONDS_PER_IMAGE[trial.method] * len(images))
-        if judging:
-            accuracies.append(float((classify(network, test.images) == test.labels).mean()))
-        elif epoch in trial.snapshots:
+        if judging and epoch in trial.snapshots:
+            accuracies[epoch] = float((classify(network, test.images) == test.labels).mean())
+        elif not judging and epoch in trial.snapshots:
             pictures[f"snapshot-{epoch}"] = recover(network, test.images[:SNAPSHOT_IMAGES])
 
     model = fit(
@@ -102,7 +105,7 @@ def run(trial: Trial, material: Material, tick: Tick) -> Outcome:
         "losses": model.facts["losses"],
     }
     if judging:
-        facts["accuracies"] = accuracies
+        facts["accuracies"] = [accuracies[epoch] for epoch in trial.snapshots]
     else:
         pictures["recovered"] = recover(restore(model), test.images)
     return Outcome(model, facts, pictures)

@@ -1,0 +1,49 @@
+"""What an archive costs and what it keeps, in one row."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from engram import archive as archives
+from engram.errors import UsageError
+from engram.evaluation.distortion import max_error, psnr_db
+from engram.images import ImageSet
+
+if TYPE_CHECKING:
+    from engram.evaluation.judge import Judge
+
+
+def measure(path: Path | str, originals: ImageSet, judge: Judge | None = None) -> dict[str, Any]:
+    """The archive's bytes, and its images held against the originals they were packed from, in their order.
+
+    Keys: images, archive_bytes, model_bytes, bytes_per_image, bytes_per_image_with_model, psnr_db, max_error, seconds
+    and images_per_second of unpacking; accuracy (0 to 1) with a judge. Raises UsageError where images do not match.
+    """
+    parts = archives.info(path)
+    started = time.perf_counter()
+    with archives.open(path) as archive:
+        if (len(archive), archive.image_shape) != (len(originals), originals.image_shape):
+            raise UsageError(
+                f"{path} holds {len(archive):,} images of {archive.image_shape}, "
+                f"the originals are {len(originals):,} of {originals.image_shape}"
+            )
+        recovered = archive[:]
+    seconds = time.perf_counter() - started
+    row = {
+        "images": parts.images,
+        "archive_bytes": parts.archive_bytes,
+        "model_bytes": parts.model_bytes,
+        "bytes_per_image": parts.bytes_per_image,
+        "bytes_per_image_with_model": parts.bytes_per_image_with_model,
+        "psnr_db": psnr_db(originals.images, recovered),
+        "max_error": max_error(originals.images, recovered),
+        "seconds": seconds,
+        "images_per_second": parts.images / seconds,
+    }
+    if judge is not None:
+        from engram.evaluation.judge import accuracy
+
+        row["accuracy"] = accuracy(judge.confusion(originals.with_images(recovered)))
+    return row

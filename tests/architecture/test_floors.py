@@ -1,0 +1,144 @@
+"""Imports point down, heavy libraries stay in their rooms, and files stay small."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+SOURCE = ROOT / "src" / "engram"
+FLOORS = {
+    "images": 0,
+    "errors": 0,
+    "layers": 0,
+    "files": 0,
+    "document": 0,
+    "models": 1,
+    "datasets": 1,
+    "coding": 1,
+    "networks": 1,
+    "training": 2,
+    "codecs": 2,
+    "archive": 3,
+    "evaluation": 4,
+    "experiments": 5,
+    "report": 5,
+    "cli": 6,
+    "__main__": 6,
+    "__init__": 6,
+}
+FILES = sorted(SOURCE.rglob("*.py"))
+
+
+def room_of(path: Path) -> str:
+    """The package, or the module, directly below engram."""
+    return path.relative_to(SOURCE).parts[0].removesuffix(".py")
+
+
+def imports(path: Path) -> Iterator[str]:
+    """Every module that a file imports, wherever in it, names from a package included."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: imports are absolute"
+            yield node.module or ""
+            if node.module == "engram":
+                yield from (f"engram.{alias.name}" for alias in node.names)
+
+
+def test_every_room_has_a_floor() -> None:
+    assert {room_of(path) for path in FILES} == set(FLOORS)
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(SOURCE)))
+def test_imports_point_down(path: Path) -> None:
+    room = room_of(path)
+    if room == "__init__":
+        return  # the public names, imported when used
+    for module in imports(path):
+        if not module.startswith("engram."):
+            continue
+        other = module.split(".")[1]
+        assert other in FLOORS, f"{path} imports {module}"
+        assert FLOORS[other] <= FLOORS[room], f"{path}, on floor {FLOORS[room]}, imports {module}"
+        if FLOORS[room] == 5:
+            assert other == room or FLOORS[other] < 5, f"{path} imports its sibling {module}"
+
+
+ROOMS_OF = {
+    "torch": {"networks", "training"},
+    "matplotlib": {"report"},
+    "jinja2": {"report"},
+    "constriction": {"coding"},
+    "rich": {"cli"},
+    "typer": {"cli"},
+    "platformdirs": {"datasets"},
+    "pickle": set(),
+}
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(SOURCE)))
+def test_heavy_libraries_stay_in_their_rooms(path: Path) -> None:
+    for module in imports(path):
+        library = module.split(".")[0]
+        assert room_of(path) in ROOMS_OF.get(library, {room_of(path)}), f"{path} imports {module}"
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        "import engram, engram.datasets.source, engram.archive, engram.codecs, engram.models",
+        "import engram.cli.main",
+        "import engram; engram.open, engram.pack, engram.verify, engram.info, engram.unpack, engram.load",
+        "import engram; engram.freeze, engram.measure",
+    ],
+)
+def test_reading_needs_no_torch(first: str) -> None:
+    blocked = "import sys\nfor name in ('torch', 'matplotlib', 'jinja2'): sys.modules[name] = None\n"
+    subprocess.run([sys.executable, "-c", blocked + first], check=True, capture_output=True)
+
+
+def test_a_command_line_starts_without_what_only_some_verbs_need() -> None:
+    heavy = ("torch", "matplotlib", "PIL", "rich.progress", "constriction")
+    code = f"import sys, engram.cli.main; print([name for name in {heavy} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(SOURCE)))
+def test_a_file_holds_one_idea(path: Path) -> None:
+    lines = path.read_text().splitlines()
+    assert len(lines) <= 350
+    assert not re.fullmatch(r"utils?|commons?|helpers?|base|managers?|misc", path.stem)
+    if path.name != "__init__.py" or lines:
+        assert ast.get_docstring(ast.parse(path.read_text())), f"{path} does not say what it is"
+
+
+def test_every_direct_dependency_is_pinned() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    wanted = list(project["dependencies"])
+    for extra in project["optional-dependencies"].values():
+        wanted += extra
+    names = {re.match(r"[A-Za-z0-9-]+", item)[0].lower() for item in wanted} - {"engram"}
+    pins = re.findall(r"^([a-z0-9-]+)==[0-9][0-9.]*$", (ROOT / "constraints.txt").read_text(), re.MULTILINE)
+    assert names <= set(pins)
+
+
+def test_the_tree_in_the_architecture_is_the_tree() -> None:
+    text = (ROOT / "ARCHITECTURE.md").read_text()
+    block = re.search(r"```\nsrc/engram/\n(.*?)```", text, re.DOTALL)
+    assert block
+    named = set(re.findall(r"^  ([a-z_0-9]+(?:\.py|/))", block[1], re.MULTILINE))
+    rooms = {path.name + "/" for path in SOURCE.iterdir() if path.is_dir() and path.name != "__pycache__"}
+    modules = {path.name for path in SOURCE.glob("*.py")} - {"__init__.py", "__main__.py"}
+    assert named == rooms | modules
+    for word in re.findall(r"`(src/[a-z_/]+(?:\.py)?|tests/[a-z_/]+(?:\.py)?|benchmarks/[a-z_/]+(?:\.py)?)`", text):
+        assert (ROOT / word).exists(), f"ARCHITECTURE.md names {word}"
