@@ -11,7 +11,8 @@ The laws, which `tests/laws` asks of every registered codec:
 2. `decode_one(data, n, i)` equals `decode(data, n)[i]`, bit for bit; `encode_many` and `decode_many` equal the loops
    over `encode` and `decode`. (Encoding in other batches may differ where analysis is in floats; decoding never does.)
 3. `from_config(config, model)` decodes as the codec itself does, bit for bit, and has the same `config` and `model`;
-   it encodes as the codec itself does, or has `can_encode` False and `encode` raises `DecodeOnly`.
+   it encodes as the codec itself does, or has `can_encode` False and `encode` raises `DecodeOnly`. A codec can be
+   pickled, so that other processes encode too.
 4. Blocks of 0 and 1 images are blocks.
 5. Data cut, extended or changed raises `CorruptData` or returns *some* block of the right shape; it never crashes,
    hangs, or allocates beyond what `count` images need. (That the pixels are right is the archive's checksum's work.)

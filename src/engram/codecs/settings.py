@@ -54,7 +54,7 @@ def settings_of(layer: IntegerLayer | Crop | Reshape) -> Settings:
 def outline(settings: Any, shape: Shape) -> IntegerLayer | Crop | Reshape:
     """The layer that takes one image's numbers of this shape, its own numbers all 0. Raises CorruptModel."""
     kind = settings.get("kind") if isinstance(settings, dict) else None
-    if kind not in _KEYS:
+    if not isinstance(kind, str) or kind not in _KEYS:
         raise CorruptModel(f"no layer of a frozen network is called {kind!r}")
     check_keys(settings, _KEYS[kind] | {"kind"})
     if kind == Reshape.kind:

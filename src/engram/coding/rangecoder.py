@@ -27,12 +27,16 @@ class RangeCoder:
     """A coder of symbols[units, n], unit u by its own table; a unit whose table has one symbol costs nothing."""
 
     def __init__(self, tables: Sequence[TableWeights]) -> None:
-        self.units = len(tables)
+        self.tables, self.units = tables, len(tables)
         self._models = [
             (unit, stream.model.Categorical((weights - 1).astype(np.float64), perfect=False))
             for unit, weights in enumerate(tables)
             if len(weights) > 1
         ]
+
+    def __reduce__(self) -> tuple[type[RangeCoder], tuple[Sequence[TableWeights]]]:
+        """How it is pickled: its tables; constriction's models are made of them again."""
+        return RangeCoder, (self.tables,)
 
     def encode(self, symbols: Symbols) -> bytes:
         """The stream of symbols[units, n], each below its table's size."""

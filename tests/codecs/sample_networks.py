@@ -1,0 +1,99 @@
+"""Small networks and images from a seed, for the tests of codecs and of their laws."""
+
+import numpy as np
+
+from engram.codecs.pca import fit_pca
+from engram.images import ImageSet
+from engram.layers import Convolution, Crop, Dense, MaxPooling, Network, Pad, Reshape, TransposedConvolution
+
+
+def pictures(count: int, shape: tuple[int, int, int], seed: int = 0) -> ImageSet:
+    """Soft blobs of random places, sizes and colours on a dark ground: uint8[count, *shape]."""
+    random = np.random.default_rng(seed)
+    height, width, channels = shape
+    y, x = np.mgrid[:height, :width][:, None, :, :, None] / np.array([height, width]).reshape(2, 1, 1, 1, 1)
+    place = random.uniform(0.2, 0.8, (2, count, 1, 1, 1))
+    size = random.uniform(0.1, 0.4, (count, 1, 1, 1))
+    colour = random.uniform(60, 255, (count, 1, 1, channels))
+    blobs = colour * np.exp(-((y - place[0]) ** 2 + (x - place[1]) ** 2) / size**2)
+    return ImageSet(np.rint(blobs + random.uniform(0, 4, blobs.shape)).clip(0, 255).astype(np.uint8))
+
+
+def _normal(seed: int, *shape: int, scale: float = 1.0) -> np.ndarray:
+    return (np.random.default_rng([seed, *shape]).normal(0, scale, shape)).astype(np.float32)
+
+
+def dense(shape: tuple[int, int, int], units: int, seed: int = 0) -> Network:
+    """pixels - units - pixels, sigmoids; the weights are principal components, so that pictures come out."""
+    height, width, channels = shape
+    pixels = height * width * channels
+    components = fit_pca(pictures(100, shape, seed), units)
+    analysis, synthesis = components.analysis[1], components.synthesis[0]
+    return Network(
+        "ann",
+        shape,
+        (Reshape((pixels,)), Dense(analysis.weight, analysis.bias, "sigmoid")),
+        (
+            Dense(8 * synthesis.weight, 6 * synthesis.bias - 3 - 4 * synthesis.weight.sum(axis=0), "sigmoid"),
+            Reshape((channels, height, width)),
+        ),
+    )
+
+
+def tied(shape: tuple[int, int, int], units: int) -> Network:
+    """The same with one matrix."""
+    height, width, channels = shape
+    weight = _normal(1, height * width * channels, units, scale=0.1)
+    return Network(
+        "tied",
+        shape,
+        (Dense(weight, _normal(2, units), "sigmoid"),),
+        (
+            Dense(np.ascontiguousarray(weight.T), _normal(3, len(weight)), "sigmoid", shares_weight=True),
+            Reshape((channels, height, width)),
+        ),
+    )
+
+
+def deep(shape: tuple[int, int, int], units: int) -> Network:
+    """Hidden layers of each activation, a rectified code, and linear pixels."""
+    height, width, channels = shape
+    pixels = height * width * channels
+    return Network(
+        "deep",
+        shape,
+        (
+            Reshape((pixels,)),
+            Dense(_normal(1, pixels, 20, scale=0.2), _normal(2, 20), "sigmoid"),
+            Dense(_normal(3, 20, units), _normal(4, units), "relu"),
+        ),
+        (
+            Dense(_normal(5, units, 18, scale=0.5), _normal(6, 18), "sigmoid"),
+            Dense(_normal(7, 18, 16, scale=0.5), _normal(8, 16), "none"),
+            Dense(_normal(9, 16, 20, scale=0.5), _normal(10, 20), "relu"),
+            Dense(_normal(11, 20, pixels, scale=0.1), _normal(12, pixels, scale=0.1) + 0.3, "none"),
+            Reshape((channels, height, width)),
+        ),
+    )
+
+
+def convolutional(shape: tuple[int, int, int]) -> Network:
+    """Every layer that there is; any size from 8 x 8, by padding before and cropping after."""
+    height, width, channels = shape
+    even = height + -height % 4, width + -width % 4
+    return Network(
+        "cnn",
+        shape,
+        (
+            Pad(*even),
+            Convolution(_normal(1, 6, channels, 3, 3, scale=0.6), _normal(2, 6), 2, 1, "relu"),
+            MaxPooling(2, 2),
+            Convolution(_normal(3, 3, 6, 1, 1, scale=0.6), _normal(4, 3), 1, 0, "relu"),
+        ),
+        (
+            TransposedConvolution(_normal(5, 3, 8, 2, 2, scale=0.6), _normal(6, 8), 2, 0, "relu"),
+            Convolution(_normal(7, 7, 8, 3, 3, scale=0.3), _normal(8, 7), 1, 1, "sigmoid"),
+            TransposedConvolution(_normal(9, 7, channels, 4, 4, scale=0.6), _normal(10, channels), 2, 1, "sigmoid"),
+            Crop(height, width),
+        ),
+    )

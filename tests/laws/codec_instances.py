@@ -1,0 +1,31 @@
+"""At least one configured codec of every registered id: what the laws are asked of, and golden files are made of."""
+
+from collections.abc import Callable
+
+from sample_networks import convolutional, deep, dense, pictures, tied
+
+from engram.codecs.contract import Codec
+from engram.codecs.freeze import freeze
+from engram.codecs.frozen import Frozen
+from engram.codecs.pca import fit_pca
+from engram.codecs.raw import Raw
+from engram.layers import Network
+
+
+def _frozen(network: Network, bits: float) -> Frozen:
+    return freeze(network, pictures(120, network.image_shape), bits=bits)
+
+
+INSTANCES: dict[str, Callable[[], Codec]] = {
+    "raw-gray": lambda: Raw((8, 8, 1)),
+    "raw-rgb-odd": lambda: Raw((9, 13, 3)),
+    "frozen-ann-gray": lambda: _frozen(dense((8, 8, 1), 6), 3),
+    "frozen-ann-rgb-odd": lambda: _frozen(dense((9, 11, 3), 10), 4),
+    "frozen-tied": lambda: _frozen(tied((8, 10, 1), 7), 2),
+    "frozen-deep": lambda: _frozen(deep((8, 8, 1), 5), 3),
+    "frozen-cnn-gray": lambda: _frozen(convolutional((12, 12, 1)), 2),
+    "frozen-cnn-rgb-odd": lambda: _frozen(convolutional((9, 13, 3)), 3),
+    "frozen-pca": lambda: _frozen(fit_pca(pictures(120, (8, 8, 1)), 12), 2),
+    "frozen-pca-fine": lambda: _frozen(fit_pca(pictures(120, (8, 8, 3)), 30), 8),
+    "frozen-pca-coarse": lambda: _frozen(fit_pca(pictures(120, (8, 8, 1)), 12), 0.1),
+}
