@@ -11,12 +11,12 @@ from engram.coding.numbers import CorruptNumbers
 
 @given(st.lists(st.integers(-(2**31), 2**31 - 1), max_size=50))
 def test_numbers_come_back(values):
-    array = np.array(values, np.int64)
+    array = np.array(values, np.int32)
     assert numbers.unpack(numbers.pack(array), len(array)).tolist() == values
 
 
 def test_small_numbers_take_about_their_entropy():
-    weights = np.rint(np.random.default_rng(0).normal(0, 5, 20000)).astype(np.int64)
+    weights = np.rint(np.random.default_rng(0).normal(0, 5, 20000)).astype(np.int32)
     counts = np.unique(weights, return_counts=True)[1]
     entropy_bytes = -(counts * np.log2(counts / 20000)).sum() / 8
     assert len(numbers.pack(weights)) < 1.06 * entropy_bytes
@@ -25,11 +25,11 @@ def test_small_numbers_take_about_their_entropy():
 @pytest.mark.parametrize("count", [0, 2, 4])
 def test_another_count_is_refused(count):
     with pytest.raises(CorruptNumbers, match=f"must hold {count} numbers exactly"):
-        numbers.unpack(numbers.pack(np.arange(3)), count)
+        numbers.unpack(numbers.pack(np.arange(3, dtype=np.int32)), count)
 
 
 def test_every_truncation_and_an_extension_are_refused():
-    data = numbers.pack(np.arange(-50, 50))
+    data = numbers.pack(np.arange(-50, 50, dtype=np.int32))
     for end in range(len(data)):
         with pytest.raises(CorruptNumbers):
             numbers.unpack(data[:end], 100)
@@ -38,7 +38,7 @@ def test_every_truncation_and_an_extension_are_refused():
 
 
 def test_a_changed_byte_is_refused_or_gives_as_many_numbers():
-    data = numbers.pack(np.arange(-50, 50))
+    data = numbers.pack(np.arange(-50, 50, dtype=np.int32))
     for position in range(len(data)):
         changed = bytearray(data)
         changed[position] ^= 0x55

@@ -19,6 +19,7 @@ from engram.codecs.contract import Config, CorruptModel, image_shape_of
 from engram.codecs.settings import check_keys, outline, settings_of, shape_in, whole
 from engram.coding import numbers, tables
 from engram.coding.integer import IntegerLayer, IntegerLayers, IntegerNetwork, Integers, with_numbers
+from engram.coding.numbers import Numbers
 from engram.coding.rangecoder import RangeCoder, Symbols
 from engram.coding.tables import LARGEST_ALPHABET, Levels
 from engram.images import Pixels
@@ -78,7 +79,7 @@ class Synthesis:
             if isinstance(layer, IntegerLayer):
                 sequence += [layer.linear.weight.ravel(), layer.linear.bias]
                 sequence += [] if layer.table is None else [np.diff(layer.table, prepend=0)]
-        return config, numbers.pack(np.concatenate(sequence).astype(np.int64))
+        return config, numbers.pack(np.concatenate(sequence).astype(np.int32))
 
 
 def parse(config: Config, model: bytes) -> Synthesis:
@@ -128,12 +129,12 @@ def parse(config: Config, model: bytes) -> Synthesis:
 class _Sequence:
     """Numbers that are taken from the front."""
 
-    def __init__(self, numbers: Integers) -> None:
+    def __init__(self, numbers: Numbers) -> None:
         self._numbers, self._taken = numbers, 0
 
     def take(self, count: int) -> Integers:
         self._taken += count
-        return self._numbers[self._taken - count : self._taken]
+        return self._numbers[self._taken - count : self._taken].astype(np.int64)
 
 
 def _filled(layer: IntegerLayer, sequence: _Sequence) -> IntegerLayer:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from engram.errors import CorruptData
 
-Integers = NDArray[np.int64]
+Numbers = NDArray[np.int32]
 
 _FILTERS = [{"id": lzma.FILTER_LZMA2, "preset": 6, "dict_size": 1 << 20, "lc": 0, "lp": 0, "pb": 0}]
 
@@ -26,15 +26,15 @@ class CorruptNumbers(CorruptData):
     """Bytes that are not as many whole numbers as they should be."""
 
 
-def pack(numbers: Integers) -> bytes:
-    """The bytes of int64[count], each of 32 bits."""
-    zigzag = np.where(numbers >= 0, 2 * numbers, -2 * numbers - 1).astype("<u4")
+def pack(numbers: Numbers) -> bytes:
+    """The bytes of int32[count]."""
+    zigzag = ((numbers << 1) ^ (numbers >> 31)).astype("<i4")
     planes = zigzag.view(np.uint8).reshape(-1, 4).T
     return lzma.compress(np.ascontiguousarray(planes).data, lzma.FORMAT_RAW, filters=_FILTERS)
 
 
-def unpack(data: bytes, count: int) -> Integers:
-    """int64[count]. Raises CorruptNumbers unless the bytes hold that many and nothing else."""
+def unpack(data: bytes, count: int) -> Numbers:
+    """int32[count]. Raises CorruptNumbers unless the bytes hold that many and nothing else."""
     stream = lzma.LZMADecompressor(lzma.FORMAT_RAW, filters=_FILTERS)
     try:
         planes = stream.decompress(data, 4 * count + 1)
@@ -42,5 +42,5 @@ def unpack(data: bytes, count: int) -> Integers:
         raise CorruptNumbers(f"{count} numbers are not an LZMA2 stream: {error}") from None
     if len(planes) != 4 * count or not stream.eof or stream.unused_data:
         raise CorruptNumbers(f"the stream must hold {count} numbers exactly, and end there")
-    zigzag = np.frombuffer(planes, np.uint8).reshape(4, count).T.copy().view("<u4").reshape(count).astype(np.int64)
-    return np.where(zigzag & 1, -(zigzag >> 1) - 1, zigzag >> 1)
+    zigzag = np.frombuffer(planes, np.uint8).reshape(4, count).T.copy().view("<u4").reshape(count)
+    return (zigzag >> 1).astype(np.int32) ^ -(zigzag & 1).astype(np.int32)
