@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import signal
 import sys
+from types import FrameType
+from typing import NoReturn
 
 import typer
 
@@ -23,13 +26,22 @@ for verb in (archives.pack, archives.unpack, archives.get, archives.info, archiv
 app.add_typer(data.app, name="data")
 
 
+class Interrupted(BaseException):
+    """Ctrl-C. Typer would swallow a KeyboardInterrupt without a word."""
+
+
+def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
+    raise Interrupted
+
+
 def main() -> None:
     """Run the command line; end with 0 done, 1 failed, 2 wrong usage, 3 corrupt data, 130 interrupted."""
+    signal.signal(signal.SIGINT, _interrupt)
     try:
-        app()
+        app(prog_name="engram")
     except EngramError as error:
         print(f"engram: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
+    except Interrupted:
         print("engram: interrupted; nothing half-written is left under a final name", file=sys.stderr)
         sys.exit(130)

@@ -1,0 +1,146 @@
+"""The command line as a person meets it: help, exit codes, errors that say what to do, interruption."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from engram import models
+from engram.datasets import wardrobe
+
+VERBS = ("reproduce", "train", "pack", "unpack", "get", "info", "verify", "data")
+
+
+def engram(*arguments: object, **changes: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "engram", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ | changes)
+
+
+@pytest.fixture
+def images(tmp_path: Path) -> Path:
+    drawn = wardrobe.draw(64, 0)
+    np.savez(tmp_path / "images.npz", images=drawn.images, labels=drawn.labels, class_names=drawn.class_names)
+    return tmp_path / "images.npz"
+
+
+def test_help_names_every_verb() -> None:
+    shown = engram("--help")
+    assert shown.returncode == 0
+    assert all(f" {verb} " in shown.stdout for verb in VERBS)
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_has_help(verb: str) -> None:
+    shown = engram(verb, "-h", COLUMNS="120")
+    assert shown.returncode == 0
+    assert "Usage: engram" in shown.stdout
+
+
+def test_train_writes_a_model_and_says_so_in_json(images: Path, tmp_path: Path) -> None:
+    done = engram("train", images, "--method", "tied", "--epochs", 3, "--hidden", 17, "-o", tmp_path / "m", "--json")
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    result = json.loads(done.stdout)
+    assert (result["images"], result["epochs"], result["code_numbers"]) == (64, 3, 17)
+    assert result["model_bytes"] == (tmp_path / "m").stat().st_size
+    model = models.load(tmp_path / "m")
+    assert model.facts["losses"][-1] == result["loss"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["images.npz", "m"]
+    told = engram("train", images, "--method", "cnn", "--epochs", 1, "-o", tmp_path / "n")
+    assert told.stdout.startswith(f"{tmp_path / 'n'}: cnn, 7,086 parameters, a code of 40 numbers; loss 0.")
+
+
+def test_every_setting_of_train_changes_the_result(images: Path, tmp_path: Path) -> None:
+    def loss(*options: object) -> float:
+        command = ("train", images, "--method", "ann", "--epochs", 2, "--force", "--json", "-o", tmp_path / "m")
+        done = engram(*command, *options)
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)["loss"]
+
+    usual = loss()
+    assert loss() == usual
+    for options in (("--seed", 1), ("--learning-rate", 10), ("--batch-size", 16), ("--hidden", 50), ("--epochs", 3)):
+        assert loss(*options) != usual, options
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (("train", "nowhere", "--method", "ann", "-o", "m"), 2, "engram: 'nowhere' is no file, no folder"),
+        (("train", "wardrobe", "--method", "vae", "-o", "m"), 2, "'vae' is not one of"),
+        (("train", "wardrobe", "-o", "m"), 2, "--method"),
+        (("train", "IMAGES", "--method", "cnn", "--hidden", 3, "-o", "m"), 2, "--hidden is for ann and tied"),
+        (("train", "IMAGES", "--method", "ann", "--epochs", 0, "-o", "m"), 2, "a recipe needs epochs >= 1"),
+        (("train", "IMAGES", "--method", "ann", "-o", "images.npz"), 2, "images.npz exists already"),
+        (("train", "IMAGES", "--method", "ann", "-o", "no/such/m", "--epochs", 1), 1, "No such file or directory"),
+        (("train", "IMAGES", "--method", "cnn", "--learning-rate", 1e30, "-o", "m"), 1, "try a tenth of that"),
+        (("train", "IMAGES", "--method", "cnn", "--device", "cuda", "-o", "m"), 2, "there is no CUDA GPU"),
+        (("train", "DAMAGED", "--method", "cnn", "-o", "m"), 3, "damaged.npz"),
+        (("reproduce", "--data", "IMAGES", "--out", "r"), 1, "images are needed, there are"),
+        (("reproduce", "--seeds", 0, "--data", "IMAGES", "--out", "r"), 2, "at least one seed"),
+        (("reproduce", "--method", "pca", "--data", "IMAGES", "--out", "r"), 2, "the paper has no method pca"),
+        (("info", "nowhere.egm"), 2, "nowhere.egm"),
+        (("compress",), 2, "No such command"),
+    ],
+)
+def test_what_goes_wrong_is_said_with_its_exit_code(
+    arguments: tuple, code: int, message: str, images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "damaged.npz").write_bytes(images.read_bytes()[:-200])
+    before = sorted(path.name for path in tmp_path.iterdir())
+    done = engram(*(word if word not in ("IMAGES", "DAMAGED") else f"{word.lower()}.npz" for word in arguments))
+    assert message in " ".join(done.stderr.replace("│", " ").split())
+    assert done.returncode == code
+    assert done.stdout == ""
+    assert "Traceback" not in done.stderr
+    assert sorted(p.name for p in tmp_path.iterdir() if p.name not in ("r", "m.checkpoint")) == before
+
+
+def test_a_full_disk_is_said_and_leaves_nothing(images: Path, tmp_path: Path) -> None:
+    code = (
+        "import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000));"
+        "import signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN);"
+        f"sys.argv = ['engram', 'train', {str(images)!r}, '--method', 'ann', '--epochs', '1'];"
+        f"sys.argv += ['-o', {str(tmp_path / 'm')!r}];"
+        "from engram.cli.main import main; main()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "could not be written (File too large)" in done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["images.npz"]
+
+
+@pytest.mark.parametrize(
+    "command",
+    [("train", "wardrobe:test", "--method", "cnn", "-o", "m"), ("reproduce", "--data", "wardrobe", "--out", "r")],
+)
+def test_ctrl_c_ends_at_once_and_leaves_nothing_half_written(command: tuple[str, ...], tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "engram", *command],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    awaited = tmp_path / ("m.checkpoint" if command[0] == "train" else "r/trainings")
+    deadline = time.monotonic() + 60
+    while not awaited.exists() and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "interrupted" in said
+    assert "Traceback" not in said
+    assert not [path for path in tmp_path.rglob("*") if path.name.endswith(".part")]
+    assert not (tmp_path / "m").exists()
+    assert not (tmp_path / "r" / "report.html").exists()
