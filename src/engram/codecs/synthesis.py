@@ -46,13 +46,13 @@ class Synthesis:
     layers: IntegerLayers
 
     def __post_init__(self) -> None:
-        _ = self._network  # proven now, not at the first block
+        _ = self.network  # proven now, not at the first block
 
     def pixels(self, symbols: Symbols) -> Pixels:
         """uint8[n, h, w, c] of symbols[units, n]."""
         codes = symbols * self.multiplier[:, None].astype(np.int32)
         codes += self.base[:, None].astype(np.int32)
-        return self._network(codes.T)
+        return self.network(codes.T)
 
     @cached_property
     def coder(self) -> RangeCoder:
@@ -60,7 +60,7 @@ class Synthesis:
         return RangeCoder([tables.weights_of(levels) for levels in self.levels])
 
     @cached_property
-    def _network(self) -> IntegerNetwork:
+    def network(self) -> IntegerNetwork:
         last = np.array([len(levels) - 1 for levels in self.levels])
         largest = np.maximum(np.abs(self.base), np.abs(self.base + self.multiplier * last))
         return IntegerNetwork(self.code_shape, largest, self.layers, self.image_shape)
