@@ -41,7 +41,7 @@ METHODS = ("tied", "ann")
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", default="wardrobe", help="DATA of 28 x 28 gray images that comes divided")
-    parser.add_argument("--parts", nargs="+", default=["overhead", "speed", "get"])
+    parser.add_argument("--parts", nargs="*", default=["overhead", "speed", "get"])
     parser.add_argument("--million", action="store_true", help="pack and verify 1,000,000 images (minutes)")
     parser.add_argument("--million-images", type=int, default=1_000_000, help=argparse.SUPPRESS)
     parser.add_argument("--million-child", type=Path, help=argparse.SUPPRESS)

@@ -1,8 +1,9 @@
 """A fuzz target for the archive's reader, and what it asks of every input.
 
-The first byte says whether the checksums are left as they are or made right first, so that what lies behind them is
-reached too. Then the reader must refuse the bytes with an EngramError, or agree with the independent decoder on every
-pixel, label and name; it must not crash, hang, or take memory out of proportion.
+The first byte says what the others are: 0, an archive as it stands; 1, an archive whose checksums are made right first;
+2, the plain content of an archive, which is deflated and put together with right checksums. So what lies behind
+checksums and zlib is reached too. Then the reader must refuse the bytes with an EngramError, or agree with the
+independent decoder on every pixel, label and name; it must not crash, hang, or take memory out of proportion.
 
     pip install atheris
     PYTHONPATH=src python tests/fuzz/read_archive.py -runs=1000000 -max_len=4096 CORPUS
@@ -22,9 +23,12 @@ import tempfile
 import zlib
 from pathlib import Path
 
+import numpy as np
+
 TESTS = Path(__file__).parents[1]
 sys.path.insert(0, str(TESTS / "spec"))
 
+SEPARATOR = b"\xfe\xff"
 MOST_PIXELS = 1 << 22
 """Archives of more bytes of pixels are opened and asked for one image, not for all."""
 
@@ -32,12 +36,11 @@ MOST_PIXELS = 1 << 22
 def check(data: bytes, path: Path) -> bool:
     """Whether the reader took the input; `path` is a file to write it to. Raises AssertionError for a wrong answer."""
     import independent
-    import numpy as np
 
     from engram import archive
     from engram.errors import EngramError
 
-    content = repair(data[1:]) if data[:1] == b"\1" else data[1:]
+    content = {b"\1": repair, b"\2": assemble}.get(data[:1], bytes)(data[1:])
     path.write_bytes(content)
     try:
         with archive.open(path) as opened:
@@ -100,8 +103,38 @@ def repair(data: bytes) -> bytes:
     return box + header_checksum + middle + footer + struct.pack("<I", zlib.crc32(footer)) + magic
 
 
+def assemble(data: bytes) -> bytes:
+    """An archive of images of one pixel: a byte for the block size, one for how far the count is off (128: not at all),
+    then class names, labels, names and pixels as they are before deflating, between separators."""
+    from engram.archive import layout
+    from engram.codecs.raw import Raw
+
+    class_names, labels, names, pixels, *_ = [*data[2:].split(SEPARATOR), b"", b"", b"", b""]
+    block_size = max(1, data[0]) if data else 1
+    blocks = [zlib.compress(pixels[first : first + block_size]) for first in range(0, len(pixels), block_size)]
+    count = max(0, len(pixels) + (data[1] - 128 if len(data) > 1 else 0))
+    header = layout.emit_header(layout.Header.of("raw", Raw((1, 1, 1)).config(), b"", block_size, True))
+    index = layout.Index(
+        np.array([len(block) for block in blocks], np.int64), np.array([zlib.crc32(block) for block in blocks], "u4")
+    )
+    sections = [zlib.compress(text) if text else b"" for text in (class_names, labels, names)]
+    index_box = layout.emit_index(index)
+    footer = layout.Footer(
+        count, *map(layout.Section.of, sections), index.width, zlib.crc32(index_box), zlib.crc32(header[:-4])
+    )
+    return header + b"".join(blocks) + b"".join(sections) + index_box + layout.emit_footer(footer)
+
+
 def seeds() -> list[bytes]:
-    """The golden archives, both ways."""
+    """The golden archives, both ways, and plain contents."""
+    contents = [
+        b"\3\x80" + SEPARATOR.join((b'["ape","bee"]', b"\0\1\1\0", b"\0\0\0079a8.png\1\xff\0\2\1b", b"abcd")),
+        b"\1\x80" + SEPARATOR.join((b"", b"", b"\0\0\1a\0\1\x01\x39\1", b"abc")),
+    ]
+    return [*_golden(), *(b"\2" + content for content in contents)]
+
+
+def _golden() -> list[bytes]:
     archives = [path.read_bytes() for path in sorted((TESTS / "golden" / "archives").glob("*.egm"))]
     return [bytes([mode]) + data for data in archives for mode in (0, 1)]
 

@@ -28,17 +28,18 @@ def mutate(data: bytes, rng: np.random.Generator) -> bytes:
 
 def test_seeds_are_read(tmp_path: Path) -> None:
     for seed in seeds():
-        embedded = b'"embedded":true' in seed
+        embedded = b'"embedded":false' not in seed
         assert check(seed, tmp_path / "a.egm") == embedded
-        assert repair(seed[1:]) == seed[1:]
+        assert seed[0] == 2 or repair(seed[1:]) == seed[1:]
 
 
 def test_mutated_archives_are_refused_or_read_right(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     corpus = [seed for seed in seeds() if len(seed) < 3000]
-    taken = {0: 0, 1: 0}
+    taken = [0, 0, 0]
     for _ in range(2000):
-        data = mutate(corpus[rng.integers(len(corpus))], rng)
-        taken[data[0]] += check(data, tmp_path / "a.egm")
+        seed = corpus[rng.integers(len(corpus))]
+        data = mutate(seed, rng)
+        taken[data[0]] += data != seed and check(data, tmp_path / "a.egm")
     assert taken[0] == 0  # a wrong checksum is never overlooked
-    assert taken[1] > 10  # made right, some pass, and the two decoders agreed on them
+    assert min(taken[1:]) > 10  # made right, some pass, and the two decoders agreed on them
