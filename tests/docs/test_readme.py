@@ -1,0 +1,72 @@
+"""What the README says is run."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import engram
+from engram.datasets import source, wardrobe
+from engram.images import Splits
+from engram.training import fit
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text()
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
+
+
+def test_the_eight_lines_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(source, "load", lambda data: Splits(wardrobe.draw(300, 0), wardrobe.draw(4800, 1)))
+    few = fit.RECIPES["tied"].__class__(epochs=3, optimiser="sgd", learning_rate=10.0)
+    monkeypatch.setitem(fit.RECIPES, "tied", few)
+    (block,) = blocks("python")
+    names: dict = {}
+    exec(block, names)
+    assert names["image"].shape == (28, 28, 1)
+    assert names["row"]["archive_bytes"] == (tmp_path / "fashion.egm").stat().st_size
+    with engram.open(tmp_path / "fashion.egm") as archive:
+        assert np.array_equal(archive[4711], names["image"])
+        assert len(archive) == 4800
+
+
+def test_the_commands_exist() -> None:
+    (block,) = (block for block in blocks("") if "engram reproduce" in block)
+    verbs = set(re.findall(r"(?:engram|\|) ([a-z]+)", block))
+    help_text = subprocess.run(
+        [sys.executable, "-m", "engram", "-h"], capture_output=True, text=True, check=True
+    ).stdout
+    assert verbs >= {"train", "pack", "get", "unpack", "info", "verify", "data", "reproduce"}
+    for verb in verbs:
+        assert re.search(rf"│ {verb} ", help_text), verb
+    for line in block.splitlines():
+        verb = line.split()[1:3] if " data " in line else line.split()[1:2]
+        help_text = subprocess.run(
+            [sys.executable, "-m", "engram", *verb, "-h"], capture_output=True, text=True, check=True
+        ).stdout
+        for option in re.findall(r" (--?[a-z]+)", line[:48]):
+            assert option in help_text, line
+
+
+def test_the_two_commands_are_make_targets_and_the_gate_calls_one() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    for target in re.findall(r"^make ([a-z-]+)", README, re.MULTILINE):
+        assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
+    assert "make test" in (ROOT / ".ci" / "run").read_text()
+
+
+@pytest.mark.parametrize(
+    "document", sorted(ROOT.glob("*.md")) + sorted(ROOT.glob("docs/**/*.md")), ids=lambda p: p.name
+)
+def test_every_link_leads_somewhere(document: Path) -> None:
+    for target in re.findall(r"\]\(([^)#]+)", document.read_text()):
+        if "://" not in target:
+            assert (document.parent / target).exists(), f"{document.name} links to {target}"
