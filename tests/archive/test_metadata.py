@@ -75,8 +75,10 @@ def test_class_names_come_back(names: list[str]) -> None:
 
 
 def test_what_cannot_be_written_is_refused() -> None:
-    with pytest.raises(UsageError, match="up to 65,536 classes, not 65,537"):
+    with pytest.raises(UsageError, match="up to 65,536 classes in 16,777,216 bytes, not 65,537 in"):
         metadata.emit_class_names([""] * 65_537)
+    with pytest.raises(UsageError, match="not 1 in 16,777,217"):
+        metadata.emit_class_names(["x" * ((1 << 24) - 3)])
     with pytest.raises(UsageError, match="1 to 255 bytes of UTF-8, not 0"):
         emit_names([""])
     with pytest.raises(UsageError, match="1 to 255 bytes of UTF-8, not 256"):

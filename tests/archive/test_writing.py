@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import multiprocessing
 import os
 import resource
@@ -18,7 +20,7 @@ from drawing import draw
 from engram import archive
 from engram.archive import writer as writing
 from engram.archive.errors import ArchiveBusy, ArchiveExists, PackInterrupted, ResumeMismatch
-from engram.codecs.contract import Codec, DecodeOnly
+from engram.codecs.contract import Codec, Config, DecodeOnly
 from engram.codecs.frozen import Frozen
 from engram.codecs.raw import Raw
 from engram.datasets.names import UnsafeName
@@ -197,6 +199,8 @@ def test_an_archive_that_appears_meanwhile_is_not_replaced(tmp_path: Path, raw: 
     (tmp_path / "a.egm").write_bytes(b"another")
     with pytest.raises(ArchiveExists):
         writer.finish()
+    writer.abandon()
+    assert os.listdir(tmp_path) == ["a.egm"]
     assert (tmp_path / "a.egm").read_bytes() == b"another"
 
 
@@ -258,6 +262,32 @@ def test_block_sizes_have_limits(tmp_path: Path, raw: Raw, block_size: int) -> N
         archive.pack(draw(1), raw, tmp_path / "a.egm", block_size=block_size)
     with pytest.raises(UsageError, match="bytes of pixels; the limit is 268,435,456"):
         archive.pack(draw(1), Raw((128, 128, 3)), tmp_path / "a.egm", block_size=65_536)
+
+
+def test_a_configuration_too_long_for_a_header(tmp_path: Path) -> None:
+    class Wordy(Raw):
+        def config(self) -> Config:
+            return super().config() | {"comment": "x" * (1 << 20)}
+
+    with pytest.raises(UsageError, match=r"a header of 1,048,\d+ bytes; the limit is 1,048,576"):
+        archive.pack(draw(1), Wordy((4, 3, 1)), tmp_path / "a.egm")
+    assert os.listdir(tmp_path) == []
+
+
+def test_too_many_classes_are_refused_before_the_work(tmp_path: Path, raw: Raw) -> None:
+    classes = tuple(map(str, range(65_537)))
+    with pytest.raises(UsageError, match="up to 65,536 classes"):
+        archive.pack(ImageSet(draw(1).images, class_names=classes), raw, tmp_path / "a.egm")
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_file_system_without_locks(tmp_path: Path, raw: Raw, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_locks(file: int, operation: int) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", no_locks)
+    archive.pack(draw(3), raw, tmp_path / "a.egm")
+    assert len(archive.load(tmp_path / "a.egm")) == 3
 
 
 def test_a_codec_that_only_decodes_cannot_pack(tmp_path: Path, lossy: Codec) -> None:

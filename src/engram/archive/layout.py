@@ -62,8 +62,10 @@ class Header:
 
 
 def emit_header(header: Header) -> bytes:
-    """Prelude, header and checksum."""
+    """Prelude, header and checksum. Raises LimitExceeded."""
     text = _emit_json(header)
+    if len(text) > MOST_HEADER_BYTES:
+        raise LimitExceeded(f"a header of {len(text):,} bytes; the limit is {MOST_HEADER_BYTES:,}")
     box = PRELUDE.pack(MAGIC, VERSION, len(text)) + text
     return box + CHECKSUM.pack(zlib.crc32(box))
 

@@ -32,10 +32,14 @@ Labels = NDArray[np.int64]
 
 
 def emit_class_names(class_names: Sequence[str]) -> bytes:
-    """The section of at least one class name. Raises UsageError above 65,536 classes."""
-    if len(class_names) > MOST_CLASSES:
-        raise UsageError(f"an archive holds up to {MOST_CLASSES:,} classes, not {len(class_names):,}")
-    return zlib.compress(json.dumps(list(class_names), separators=(",", ":")).encode(), 9)
+    """The section of at least one class name. Raises UsageError above 65,536 classes or 2^24 bytes."""
+    text = json.dumps(list(class_names), separators=(",", ":")).encode()
+    if len(class_names) > MOST_CLASSES or len(text) > _MOST_CLASS_NAME_BYTES:
+        raise UsageError(
+            f"an archive holds up to {MOST_CLASSES:,} classes in {_MOST_CLASS_NAME_BYTES:,} bytes, "
+            f"not {len(class_names):,} in {len(text):,}"
+        )
+    return zlib.compress(text, 9)
 
 
 def parse_class_names(data: bytes) -> tuple[str, ...]:

@@ -37,6 +37,7 @@ class Part:
         self._part_path = path.with_name(path.name + ".part")
         self._journal_path = path.with_name(path.name + ".part.blocks")
         self._entries = bytearray()
+        self._full_blocks = 0
         self._file = self._journal = -1
         self._check_free()
         try:
@@ -72,6 +73,7 @@ class Part:
             _write(self._file, b"".join(blocks))
             _write(self._journal, entries[: full * _ENTRY_BYTES])
         self._entries += entries
+        self._full_blocks += full
 
     def finish(self, tail: bytes) -> None:
         """Adds the archive's end and gives the file its name."""
@@ -86,7 +88,7 @@ class Part:
 
     def abandon(self) -> None:
         """Stops. What is done is kept; where that is nothing, nothing is left. After `finish` it does nothing."""
-        if self._file >= 0 and not self._entries:
+        if self._file >= 0 and not self._full_blocks:
             self._part_path.unlink(missing_ok=True)
             self._journal_path.unlink(missing_ok=True)
         self.close()
@@ -115,7 +117,8 @@ class Part:
             if len(block) != length or zlib.crc32(block) != checksum:
                 break
             whole, offset = whole + 1, offset + length
-        self._entries += entries[: whole // group_blocks * group_blocks].tobytes()
+        self._full_blocks = whole // group_blocks * group_blocks
+        self._entries += entries[: self._full_blocks].tobytes()
 
     def _begin(self, prefix: bytes) -> None:
         """Cuts off what was not taken over, and leaves both files at their ends."""
@@ -138,8 +141,8 @@ class Part:
             yield
         except OSError as error:
             kept = (
-                f"{self.blocks:,} blocks are kept in {self._part_path.name}: make room, then go on with --resume"
-                if self._entries
+                f"{self._full_blocks:,} blocks are kept in {self._part_path.name}: make room, then go on with --resume"
+                if self._full_blocks
                 else "nothing was left there: make room, or choose another place"
             )
             raise PackInterrupted(f"{self.path} could not be written ({error.strerror or error}); {kept}") from error
@@ -150,10 +153,13 @@ def _open_locked(path: Path) -> int:
     file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        if os.path.samestat(os.fstat(file), os.stat(path)):
-            return file
-    except (BlockingIOError, FileNotFoundError):
-        pass  # held by another writer, or renamed by it just now
+        free = path.exists() and os.path.samestat(os.fstat(file), os.stat(path))  # not renamed just now
+    except BlockingIOError:
+        free = False
+    except OSError:  # a file system without locks
+        free = True
+    if free:
+        return file
     os.close(file)
     raise ArchiveBusy(f"{path} is being written by another process; wait for it, or choose another name")
 

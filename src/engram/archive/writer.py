@@ -94,9 +94,9 @@ class Writer:
         header = layout.Header.of(codec.id, codec.config(), model, block_size, embed_model)
         try:
             layout.check_limits(header)
+            box = layout.emit_header(header)
         except LimitExceeded as error:
             raise UsageError(str(error)) from None
-        box = layout.emit_header(header)
         group_blocks = max(1, GROUP_BYTES // header.block_pixels)
         self.count = 0
         self._codec, self._block_size = codec, block_size
@@ -126,6 +126,10 @@ class Writer:
             raise self._mismatch(f"it has {self._part.blocks * self._block_size:,} images already, not {self.count:,}")
         self._part.finish(self._tail())
 
+    def abandon(self) -> None:
+        """Stops, and keeps what is done for `resume`; after `finish` it does nothing."""
+        self._part.abandon()
+
     def __enter__(self) -> Self:
         return self
 
@@ -136,7 +140,7 @@ class Writer:
             if kind is None:
                 self.finish()
         finally:
-            self._part.abandon()
+            self.abandon()
 
     def _write_group(self) -> None:
         images = self._buffer[: self._buffered]
@@ -180,6 +184,7 @@ class _Metadata:
 
     def __init__(self) -> None:
         self._kind: tuple[bool, bool, tuple[str, ...]] | None = None
+        self._class_names = b""
         self._labels: list[metadata.Labels] = []
         self._names = metadata.NameEncoder()
         self._seen = set[str]()
@@ -189,6 +194,7 @@ class _Metadata:
         if self._kind is None:
             self._kind = kind
             check_class_names(images.class_names)
+            self._class_names = metadata.emit_class_names(images.class_names) if images.class_names else b""
         elif kind != self._kind:
             raise UsageError("all sets of an archive have the same class names; all have labels, or none; names alike")
         if images.labels is not None:
@@ -201,7 +207,7 @@ class _Metadata:
         """The three sections; what there is none of is empty."""
         has_labels, has_names, class_names = self._kind or (False, False, ())
         return (
-            metadata.emit_class_names(class_names) if class_names else b"",
+            self._class_names,
             metadata.emit_labels(np.concatenate(self._labels), len(class_names)) if has_labels else b"",
             self._names.finish() if has_names else b"",
         )
