@@ -32,7 +32,8 @@ _BATCH_BYTES = 1 << 24
 _CACHE_BYTES = 1 << 24
 """Pixels of whole blocks that single reads leave behind; one block is kept however large it is."""
 _SINGLES_BEFORE_WHOLE = 4
-"""Decoding so many images alone costs about as much as their block; so no pattern of reads costs twice what it must."""
+"""So many images of a frozen network, decoded alone, cost about as much as their block of 64: whatever the pattern of
+reads, it costs no more than about twice what the best choice would."""
 _MOST_NAMES_LENGTH = 1 << 28
 
 
