@@ -34,10 +34,10 @@ from engram.errors import UsageError
 from engram.images import ImageSet
 
 IMAGES = ImageSet(
-    np.random.default_rng(0).integers(0, 256, (5, 2, 2, 1), np.uint8),
-    np.array([0, 1, 0, 1, 1]),
+    np.random.default_rng(0).integers(0, 256, (4, 2, 2, 1), np.uint8),
+    np.array([0, 1, 0, 1]),
     ("cat", "dog"),
-    ("a08.png", "a09.png", "a10.png", "b.png", "c.png"),
+    ("a09.png", "a10.png", "b.png", "c.png"),
 )
 
 IN_PART: dict[str, tuple[type[CorruptArchive], ...]] = {

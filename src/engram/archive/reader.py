@@ -90,10 +90,12 @@ class Archive(Sequence[Pixels]):
         if isinstance(index, slice):
             return self._gather(np.arange(*index.indices(len(self))))
         try:
-            rows = self._rows([operator.index(index)])
+            row = operator.index(index)
         except TypeError:
             return self._gather(self._rows(index))
-        return self._one(int(rows[0]))
+        if not -len(self) <= row < len(self):
+            raise self._outside(row)
+        return self._one(row % len(self))
 
     def __iter__(self) -> Iterator[Pixels]:
         """Each image, decoded many blocks at a time in constant memory."""
@@ -239,10 +241,13 @@ class Archive(Sequence[Pixels]):
                 f"index images by a list of integers or a mask of {len(self)}, not {found.dtype}{list(found.shape)}"
             )
         for outside in found[(found >= len(self)) | (found < -len(self))][:1].tolist():
-            raise IndexError(f"image {outside} is not among the {len(self):,} images of {self.path}")
+            raise self._outside(outside)
         rows = found.astype(np.intp)
         rows[rows < 0] += len(self)
         return rows
+
+    def _outside(self, row: int) -> IndexError:
+        return IndexError(f"image {row} is not among the {len(self):,} images of {self.path}")
 
     def _count(self, block: int) -> int:
         first, stop = self.file.directory.images_of(block)
