@@ -1,0 +1,5 @@
+"""Image sets from names, files and folders."""
+
+from engram.datasets.source import draw_split, load, register_reader
+
+__all__ = ["draw_split", "load", "register_reader"]

@@ -1,0 +1,136 @@
+"""NumPy files: .npy holds the pixels alone, .npz the whole ImageSet. No pickle in either direction.
+
+Images are uint8[n, h, w] (gray) or uint8[n, h, w, c]. An .npz has the keys `images` and, where known, `labels`,
+`class_names`, `names`; an .npz of one array under any other key is taken for images.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import zipfile
+import zlib
+from io import BytesIO
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+from numpy.lib import format as npy
+from numpy.typing import NDArray
+
+from engram.datasets.atomic import replacing_file
+from engram.errors import CorruptData, UsageError
+from engram.images import ImageSet, Pixels
+
+_LARGEST_EXPANSION = 1032  # deflate: 258 bytes from two bits
+
+
+class BrokenArrayFile(CorruptData):
+    """A .npy or .npz file that does not hold what its header says."""
+
+
+class NotImages(UsageError):
+    """A sound file whose arrays are not a set of images."""
+
+
+def load(path: Path | str) -> ImageSet:
+    """The images of a .npy file, mapped into memory and read when touched, or of a .npz file, read whole."""
+    path = Path(path)
+    try:
+        if path.suffix == ".npy":
+            return ImageSet(_as_images(_map(path), path))
+        return _from_npz(path)
+    except (ValueError, EOFError, SyntaxError, zipfile.BadZipFile, zlib.error, RuntimeError) as error:
+        raise BrokenArrayFile(f"{path}: not a sound {path.suffix} file ({error})") from error
+
+
+def save(path: Path | str, images: ImageSet) -> None:
+    """Writes a .npz with all that is known, or a .npy with the pixels alone; the same set gives the same bytes."""
+    path = Path(path)
+    with replacing_file(path) as file:
+        if path.suffix == ".npy":
+            np.save(file, images.images, allow_pickle=False)
+        else:
+            np.savez_compressed(file, allow_pickle=False, **_as_arrays(images))
+
+
+def _as_arrays(images: ImageSet) -> dict[str, NDArray[Any]]:
+    arrays: dict[str, NDArray[Any]] = {"images": images.images}
+    if images.labels is not None:
+        arrays["labels"] = images.labels
+    for key, texts in (("class_names", images.class_names or None), ("names", images.names)):
+        if texts is not None:
+            if any(text.endswith("\0") for text in texts):
+                raise UsageError(f"{key} that end in a NUL character cannot be kept in a .npz file")
+            arrays[key] = np.array(texts, np.str_)
+    return arrays
+
+
+def _from_npz(path: Path) -> ImageSet:
+    arrays = {}
+    with zipfile.ZipFile(path) as archive:
+        for member in archive.infolist():
+            if member.file_size > _LARGEST_EXPANSION * max(1, member.compress_size):
+                raise BrokenArrayFile(f"{path}: {member.filename} declares {member.file_size:,} bytes, more than it can hold")
+            data = archive.read(member)
+            arrays[member.filename.removesuffix(".npy")] = _parse(data)
+    if "images" not in arrays and len(arrays) == 1:
+        arrays = {"images": next(iter(arrays.values()))}
+    if "images" not in arrays:
+        raise NotImages(f"{path}: has no array called images, only {', '.join(sorted(arrays)) or 'nothing'}")
+    images = _as_images(arrays["images"], path)
+    labels = arrays.get("labels")
+    if labels is not None and (labels.dtype.kind not in "iu" or labels.shape != images.shape[:1]):
+        raise NotImages(f"{path}: labels are {_describe(labels)}, not one integer for each of {len(images):,} images")
+    class_names, names = (_as_texts(arrays.get(key), key, path) for key in ("class_names", "names"))
+    if labels is not None:
+        labels = labels.astype(np.int64)
+        class_names = class_names or tuple(str(label) for label in range(labels.max(initial=-1) + 1))
+    return ImageSet(images, labels, class_names or (), names)
+
+
+def _map(path: Path) -> NDArray[Any]:
+    """The array of a .npy file, mapped read-only."""
+    with open(path, "rb") as file:
+        shape, fortran, dtype = _header(file, os.fstat(file.fileno()).st_size)
+        offset = file.tell()
+    if math.prod(shape) == 0:
+        return np.empty(shape, dtype)
+    return np.memmap(path, dtype, "r", offset, shape, "F" if fortran else "C")
+
+
+def _parse(data: bytes) -> NDArray[Any]:
+    """The array of .npy bytes."""
+    file = BytesIO(data)
+    shape, fortran, dtype = _header(file, len(data))
+    return np.frombuffer(data, dtype, offset=file.tell()).reshape(shape, order="F" if fortran else "C")
+
+
+def _header(file: IO[bytes], length: int) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    """Shape, Fortran order and type of a .npy, which must fill the rest of the file exactly."""
+    version = npy.read_magic(file)
+    read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
+    shape, fortran, dtype = read(file)
+    if dtype.hasobject:
+        raise NotImages("Python objects are never unpickled; save an array of numbers")
+    if min(shape, default=0) < 0 or math.prod(shape) * dtype.itemsize != length - file.tell():
+        raise ValueError(f"{dtype}{list(shape)} does not fill the {length - file.tell():,} bytes after the header")
+    return shape, fortran, dtype
+
+
+def _as_images(array: NDArray[Any], path: Path) -> Pixels:
+    if array.dtype != np.uint8 or array.ndim not in (3, 4) or (array.ndim == 4 and array.shape[3] not in (1, 3)):
+        raise NotImages(f"{path}: holds {_describe(array)}; images are uint8[n, h, w] or uint8[n, h, w, 1 or 3]")
+    return array[..., np.newaxis] if array.ndim == 3 else array
+
+
+def _as_texts(array: NDArray[Any] | None, key: str, path: Path) -> tuple[str, ...] | None:
+    if array is None:
+        return None
+    if array.ndim != 1 or array.dtype.kind != "U":
+        raise NotImages(f"{path}: {key} are {_describe(array)}, not a list of texts")
+    return tuple(array.tolist())
+
+
+def _describe(array: NDArray[Any]) -> str:
+    return f"{array.dtype}{list(array.shape)}"

@@ -1,0 +1,191 @@
+"""IDX, the format of MNIST and its kin: strict parse and emit, load and save, plain or gzipped.
+
+A file is: two zero bytes, a type code, the number of dimensions, each dimension as a big-endian uint32, the values
+in row-major order, and nothing more. Unsigned bytes in 1 to 4 dimensions are read: labels [n], images [n, h, w] or
+[n, h, w, c].
+"""
+
+from __future__ import annotations
+
+import gzip
+import math
+import re
+import struct
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engram.datasets.atomic import replacing_file
+from engram.errors import CorruptData, EngramError, UsageError
+from engram.images import ImageSet, Pixels
+
+UNSIGNED_BYTE = 0x08
+_OTHER_TYPES = {0x09: "int8", 0x0B: "int16", 0x0C: "int32", 0x0D: "float32", 0x0E: "float64"}
+_LONGEST_HEADER = 4 + 4 * 4
+_LARGEST_EXPANSION = 1032  # deflate: 258 bytes from two bits
+_IMAGES_NAME = re.compile(r"(?P<set>.*)-images(?P<mark>[-.])idx[34]-ubyte(?P<gz>\.gz)?")
+
+
+class WrongMagic(CorruptData):
+    """The first four bytes are not those of an IDX file."""
+
+
+class UnsupportedType(EngramError):
+    """An IDX file of other values than unsigned bytes."""
+
+
+class Truncated(CorruptData):
+    """Fewer bytes than the header declares."""
+
+
+class TrailingBytes(CorruptData):
+    """More bytes than the header declares."""
+
+
+class BrokenGzip(CorruptData):
+    """The gzip wrapping is damaged or cut."""
+
+
+class LabelsDoNotMatch(CorruptData):
+    """The labels beside the images are not one for each image."""
+
+
+class LabelOutOfRange(CorruptData):
+    """A label that names no class."""
+
+
+def parse(data: bytes, source: str = "IDX data") -> Pixels:
+    """The array that IDX bytes hold; `source` is what an error calls them. No byte may be missing or left over."""
+    shape, offset = _parse_header(data, source)
+    declared, held = math.prod(shape), len(data) - offset
+    if held < declared:
+        raise Truncated(f"{source}: {list(shape)} needs {declared:,} bytes after the header, there are {held:,}")
+    if held > declared:
+        raise TrailingBytes(f"{source}: bytes left over after the {declared:,} of {list(shape)}")
+    return np.frombuffer(data, np.uint8, offset=offset).reshape(shape)
+
+
+def emit(array: Pixels) -> bytes:
+    """The IDX bytes of uint8 values in 1 to 4 dimensions. Raises UsageError for any other array."""
+    if array.dtype != np.uint8 or not 1 <= array.ndim <= 4:
+        raise UsageError(f"IDX holds unsigned bytes in 1 to 4 dimensions, not {array.dtype}{list(array.shape)}")
+    return struct.pack(f">HBB{array.ndim}I", 0, UNSIGNED_BYTE, array.ndim, *array.shape) + array.tobytes()
+
+
+def load(path: Path | str) -> Pixels:
+    """The array of an IDX file; whether it is gzipped is seen from its content."""
+    data = Path(path).read_bytes()
+    return parse(_inflate(data, str(path)) if data.startswith(b"\x1f\x8b") else data, str(path))
+
+
+def save(path: Path | str, array: Pixels) -> None:
+    """Writes an IDX file, gzipped where the name ends in .gz; the same array gives the same bytes."""
+    data = emit(array)
+    with replacing_file(path) as file:
+        file.write(gzip.compress(data, 6, mtime=0) if Path(path).suffix == ".gz" else data)
+
+
+def load_set(path: Path | str, class_names: Sequence[str] = ()) -> ImageSet:
+    """The images of a file, with the labels that lie beside it under the MNIST naming, if any.
+
+    Without class names the classes are called "0", "1", ... up to the largest label.
+    Raises LabelsDoNotMatch and LabelOutOfRange.
+    """
+    images = load(path)
+    if images.ndim == 1:
+        raise UsageError(f"{path} holds {len(images):,} labels, not images; give the images file beside it")
+    if images.ndim == 3:
+        images = images[..., np.newaxis]
+    beside = find_labels(path)
+    if beside is None:
+        return ImageSet(images, class_names=tuple(class_names))
+    labels = load(beside)
+    if labels.shape != images.shape[:1]:
+        raise LabelsDoNotMatch(
+            f"{beside}: labels {list(labels.shape)} do not match the {len(images):,} images of {path}"
+        )
+    largest = int(labels.max(initial=0))
+    if not class_names:
+        class_names = [str(label) for label in range(largest + 1)]
+    if largest >= len(class_names):
+        first = int(np.argmax(labels >= len(class_names)))
+        raise LabelOutOfRange(
+            f"{beside}: label {labels[first]} of image {first:,}, but there are {len(class_names)} classes"
+        )
+    return ImageSet(images, labels.astype(np.int64), tuple(class_names))
+
+
+def save_set(path: Path | str, images: ImageSet) -> None:
+    """Writes the images, and the labels (if any) beside them under the MNIST naming; names of files are not kept.
+
+    Raises UsageError where labels have no file name to go to, or a label is above 255.
+    """
+    path = Path(path)
+    labels: NDArray[np.int64] | None = images.labels
+    if labels is not None:
+        if not _IMAGES_NAME.fullmatch(path.name):
+            raise UsageError(f"{path}: to keep labels beside it, an IDX file is named like train-images-idx3-ubyte.gz")
+        if labels.max(initial=0) > 255:
+            raise UsageError(f"{path}: IDX holds labels up to 255, not {labels.max()}")
+        save(_labels_name(path), labels.astype(np.uint8))
+    gray = images.images.shape[3] == 1
+    save(path, images.images[..., 0] if gray else images.images)
+
+
+def find_labels(path: Path | str) -> Path | None:
+    """The labels file beside X-images-idx3-ubyte[.gz], plain or gzipped; None where there is none."""
+    path = Path(path)
+    if not _IMAGES_NAME.fullmatch(path.name):
+        return None
+    same = _labels_name(path)
+    other = same.with_suffix("") if same.suffix == ".gz" else same.with_name(same.name + ".gz")
+    return next((name for name in (same, other) if name.is_file()), None)
+
+
+def _labels_name(path: Path) -> Path:
+    return path.with_name(_IMAGES_NAME.sub(r"\g<set>-labels\g<mark>idx1-ubyte\g<gz>", path.name))
+
+
+def _parse_header(data: bytes, source: str) -> tuple[tuple[int, ...], int]:
+    """The shape, and where the values begin."""
+    if len(data) < 4 or data[:2] != b"\0\0" or not 1 <= data[3] <= 4:
+        raise WrongMagic(
+            f"{source}: starts with {data[:4].hex(' ') or 'nothing'}, not with 00 00 08 and 1 to 4 dimensions"
+        )
+    if data[2] != UNSIGNED_BYTE:
+        if data[2] not in _OTHER_TYPES:
+            raise WrongMagic(f"{source}: type code {data[2]:#04x} is none of IDX's")
+        raise UnsupportedType(f"{source}: holds {_OTHER_TYPES[data[2]]} values; only unsigned bytes (0x08) are read")
+    offset = 4 + 4 * data[3]
+    if len(data) < offset:
+        raise Truncated(f"{source}: ends within the header, after {len(data)} of {offset} bytes")
+    shape = struct.unpack(f">{data[3]}I", data[4:offset])
+    if math.prod(side or 1 for side in shape) >= 2**60:  # an empty array may still have sides beyond any index
+        raise Truncated(f"{source}: {list(shape)} declares more values than any file holds")
+    return shape, offset
+
+
+def _inflate(packed: bytes, source: str) -> bytes:
+    """The plain bytes of one gzip member, never more than its IDX header declares and one to show what is left over."""
+    inflater = zlib.decompressobj(wbits=31)
+    try:
+        head = inflater.decompress(packed, _LONGEST_HEADER)
+        if len(head) < _LONGEST_HEADER and not inflater.eof:
+            raise BrokenGzip(f"{source}: the gzip data is cut within the header")
+        shape, offset = _parse_header(head, source)
+        size = offset + math.prod(shape)
+        if size > _LARGEST_EXPANSION * len(packed):
+            raise Truncated(
+                f"{source}: {list(shape)} needs {size:,} bytes, more than {len(packed):,} gzipped bytes can hold"
+            )
+        data = head + inflater.decompress(inflater.unconsumed_tail, max(1, size + 1 - len(head)))
+    except zlib.error as error:
+        raise BrokenGzip(f"{source}: the gzip data is damaged ({error})") from error
+    if len(data) <= size and not inflater.eof:
+        raise BrokenGzip(f"{source}: the gzip data is cut after {len(data):,} of {size:,} bytes")
+    if inflater.unused_data:
+        raise TrailingBytes(f"{source}: {len(inflater.unused_data):,} bytes left over after the gzip data")
+    return data

@@ -1,0 +1,126 @@
+"""DATA, the same everywhere: a name, a file or a folder becomes an ImageSet, or Splits where it comes divided.
+
+| DATA                                   | gives                                                    |
+|----------------------------------------|----------------------------------------------------------|
+| `fashion-mnist`, `wardrobe`            | Splits                                                   |
+| `fashion-mnist:test`, `wardrobe:train` | ImageSet                                                 |
+| a folder of pictures                   | ImageSet; Splits if it has sub-folders `train` and `test` |
+| `FOLDER:train`, `FOLDER:test`          | ImageSet: that half of a divided folder                  |
+| an IDX file, plain or .gz              | ImageSet, with the labels file beside it if there is one |
+| a .npy or .npz file                    | ImageSet                                                 |
+| a file with a registered suffix        | what its reader gives                                    |
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+
+from engram.errors import EngramError, UsageError
+from engram.images import ImageSet, Splits
+
+Progress = Callable[[int, int], None]
+Reader = Callable[[Path], ImageSet]
+
+_READERS: dict[str, Reader] = {}
+
+
+class UnknownData(UsageError):
+    """A DATA that is neither a known name nor anything that can be read."""
+
+
+class NoSuchSplit(UsageError):
+    """A split of something that does not come divided, or by a name other than train and test."""
+
+
+class TooFewImages(EngramError):
+    """A set has fewer images than were to be drawn from it."""
+
+
+def register_reader(suffix: str, reader: Reader) -> None:
+    """Lets `load` read files of a suffix (".egm") by a function, so that a higher floor can add its own format."""
+    _READERS[suffix] = reader
+
+
+def load(data: str | Path | ImageSet | Splits, progress: Progress | None = None) -> ImageSet | Splits:
+    """What DATA names (see the table above); an ImageSet or Splits comes back as it is.
+
+    Raises UnknownData, NoSuchSplit, and whatever the format's own reader raises.
+    """
+    if isinstance(data, (ImageSet, Splits)):
+        return data
+    text = str(data)
+    name, colon, split = text.rpartition(":")
+    if not colon or Path(text).exists():
+        name, split = text, ""
+    if split not in ("", *Splits._fields):
+        raise NoSuchSplit(f"{text}: a split is called train or test, not {split!r}")
+    if name == "wardrobe":
+        from engram.datasets import wardrobe
+
+        return wardrobe.load_half(split) if split else wardrobe.load()
+    loaded = _load(name, progress)
+    if not split:
+        return loaded
+    if not isinstance(loaded, Splits):
+        raise NoSuchSplit(f"{name} does not come divided into train and test; leave out :{split}")
+    return loaded.train if split == "train" else loaded.test
+
+
+def _load(name: str, progress: Progress | None) -> ImageSet | Splits:
+    from engram.datasets import catalog
+
+    path = Path(name)
+    if name in catalog.CATALOG:
+        return catalog.load(name, progress)
+    if path.is_dir():
+        from engram.datasets import folders
+
+        return folders.load_splits(path, progress) if folders.has_splits(path) else folders.load(path, progress)
+    if not path.is_file():
+        raise _unknown(name, "is no file, no folder and no known name")
+    if path.suffix in _READERS:
+        return _READERS[path.suffix](path)
+    if path.suffix in (".npy", ".npz"):
+        from engram.datasets import arrays
+
+        return arrays.load(path)
+    with open(path, "rb") as file:
+        start = file.read(2)
+    if start in (b"\0\0", b"\x1f\x8b"):
+        from engram.datasets import idx
+
+        return idx.load_set(path)
+    raise _unknown(name, "is a file of a format that is not read")
+
+
+def _unknown(name: str, reason: str) -> UnknownData:
+    from engram.datasets import catalog
+
+    known = [*catalog.CATALOG, "wardrobe"]
+    close = difflib.get_close_matches(name.rpartition(":")[0] or name, known, n=1)
+    suffixes = ", ".join([".npy", ".npz", *sorted(_READERS)])
+    return UnknownData(
+        f"{name!r} {reason}{f'; did you mean {close[0]}?' if close else '.'} "
+        f"DATA is {', '.join(known)} (with :train or :test), an IDX file, a folder of pictures, or a file {suffixes}"
+    )
+
+
+def draw_split(images: ImageSet, counts: Mapping[str, int], seed: int) -> dict[str, ImageSet]:
+    """Disjoint random subsets by name, of the sizes asked for, each image as likely as any other.
+
+    The first count indices of `numpy.random.default_rng(seed).permutation(n)` make the first subset, and so on.
+    Raises TooFewImages.
+    """
+    needed = sum(counts.values())
+    if min(counts.values(), default=0) < 0:
+        raise UsageError(f"a subset cannot have fewer than 0 images: {dict(counts)}")
+    if needed > len(images):
+        parts = " + ".join(f"{count:,} {name}" for name, count in counts.items())
+        raise TooFewImages(f"{parts} = {needed:,} images are needed, there are {len(images):,}; ask for fewer")
+    order = np.random.default_rng(seed).permutation(len(images))
+    ends = np.cumsum(list(counts.values()), dtype=np.int64)
+    return {name: images[order[end - count : end]] for (name, count), end in zip(counts.items(), ends, strict=True)}
