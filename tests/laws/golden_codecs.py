@@ -1,7 +1,8 @@
 """Golden files of the codecs: what was written once stays readable for ever, to the last pixel.
 
-A file holds a config, a model, a coded block and the SHA-256 of the decoded pixels. `python tests/laws/golden_codecs.py`
-makes those that are missing and changes none: a new byte format is a new codec id, with new files.
+A file holds a config, a model, a coded block and the SHA-256 of the decoded pixels.
+`python tests/laws/golden_codecs.py` makes those that are missing and changes none: a new byte format is a new codec
+id, with new files.
 """
 
 import hashlib

@@ -12,6 +12,7 @@ from engram.codecs.analysis import evaluate, floats_of, pixels_of
 from engram.codecs.frozen import Encoder, Frozen
 from engram.codecs.quantiser import Quantiser
 from engram.codecs.rounding import CannotFreeze, TooFine, round_layers
+from engram.codecs.shaping import shape_noise
 from engram.codecs.synthesis import Synthesis
 from engram.coding.integer import Integers
 from engram.coding.linear import Floats
@@ -19,8 +20,8 @@ from engram.errors import UsageError
 from engram.images import ImageSet, Pixels
 from engram.layers import Convolution, Dense, Layer, Network, Reshape, Shape, TransposedConvolution
 
-FITTED, MEASURED, PERTURBED = 5000, 500, 32
-"""How many training images fit steps and tables, measure the loss, and tell what each unit does to the pixels."""
+FITTED, MEASURED = 5000, 500
+"""How many training images fit steps and tables, and measure the loss of whole numbers."""
 COARSEST, FINEST = 2, 24
 """Units of weights that are tried: their root mean square over 2^(half octaves / 2)."""
 NEGLIGIBLE = 1e-3
@@ -79,10 +80,10 @@ def _plan(network: Network, images: Pixels, bits: float) -> _Plan:
         )
     spread = np.sqrt(spread).ravel()
     spread[spread == 0] = 1
-    worth = spread * _effects(network, codes, spread)
-    ratio = np.divide(worth.max(), worth, out=np.full(worth.shape, np.inf), where=worth > 0)
-    multiplier = np.rint(2.0 ** np.clip(8 - bits, 0, 4) * ratio).clip(1, WIDEST).astype(np.int64)
-    quantiser = quantising.fit(codes, multiplier * spread, offsets, bits)
+    shaping = shape_noise(network, codes, spread)
+    worth = spread * shaping.effects
+    multiplier = np.rint(2.0 ** np.clip(8 - bits, 0, 4) * worth.max() / worth).clip(1, WIDEST).astype(np.int64)
+    quantiser = quantising.fit(codes, multiplier * spread, offsets, shaping, bits)
     scale = float(quantiser.steps[0] / (multiplier * spread)[0])
     base = multiplier * quantiser.low
     if isinstance(first, Dense):
@@ -107,7 +108,7 @@ def _rounded(network: Network, plan: _Plan, images: Pixels, loss_db: float) -> S
     symbols = plan.quantiser.symbols(_codes(network, images))
     values = plan.quantiser.values(symbols).reshape(-1, *network.code_shape)
     allowed = (_error(pixels_of(evaluate(network.synthesis, values)), images) + NEGLIGIBLE) * 10 ** (loss_db / 10)
-    symbols = symbols[:, plan.units].T
+    symbols = symbols[plan.units]
     codes = ((plan.base + plan.multiplier * symbols.T) * plan.scale).astype(np.float32).reshape(-1, *plan.code_shape)
     levels = tuple(plan.quantiser.levels[unit] for unit in plan.units)
     for half_octaves in range(COARSEST, FINEST + 1):
@@ -133,19 +134,6 @@ def _entrance(network: Network) -> tuple[Shape, Dense | Convolution | Transposed
             break
         shape = layer.shape_after(shape)
     raise CannotFreeze(f"the synthesis of {network.method} must begin with a dense layer or a convolution")
-
-
-def _effects(network: Network, codes: Floats, spread: NDArray[np.float64]) -> NDArray[np.float64]:
-    """By how much the pixels change, root mean square, for a small change of each unit; over that change."""
-    codes = codes[:: -(-len(codes) // PERTURBED)]
-    before = evaluate(network.synthesis, codes.reshape(-1, *network.code_shape))
-    effects = np.empty(codes.shape[1])
-    for unit, small in enumerate(0.05 * spread):
-        changed = codes.copy()
-        changed[:, unit] += small
-        after = evaluate(network.synthesis, changed.reshape(-1, *network.code_shape))
-        effects[unit] = np.sqrt(np.square(after - before, dtype=np.float64).mean()) / small
-    return effects
 
 
 def _sample(network: Network, training: ImageSet, bits: float) -> Pixels:

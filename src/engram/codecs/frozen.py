@@ -40,7 +40,7 @@ class Encoder:
         for start in range(0, len(images), _CHUNK):
             chunk = images[start : start + _CHUNK]
             codes = evaluate(self.analysis, floats_of(chunk)).reshape(len(chunk), -1)
-            symbols[:, start : start + _CHUNK] = self.quantiser.symbols(codes)[:, self.units].T
+            symbols[:, start : start + _CHUNK] = self.quantiser.symbols(codes)[self.units]
         return symbols
 
 
