@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
@@ -85,18 +85,3 @@ def _cannot_write(path: Path, error: OSError) -> CannotWrite:
     return CannotWrite(
         f"{path}: could not be written ({reason}); nothing was left there. Make room, or write elsewhere"
     )
-
-
-WriteFailed = CannotWrite
-
-
-def write_atomically(path: Path, fill: Callable[[Path], None]) -> None:
-    """Let `fill` write a temporary sibling, then rename it to `path`; on any failure the sibling is removed."""
-    part = _sibling(path)
-    try:
-        fill(part)
-        os.replace(part, path)
-    except OSError as error:
-        raise _cannot_write(path, error) from error
-    finally:
-        part.unlink(missing_ok=True)

@@ -6,12 +6,9 @@ from engram.archive.reader import Archive, load
 from engram.archive.unpacking import Unpacked, unpack
 from engram.archive.verification import Verification, verify
 from engram.archive.writer import Packed, Writer, pack
-from engram.datasets.source import register_reader
 
 open = Archive
 """engram.open(path, model=None): the archive of a file."""
-
-register_reader(".egm", load)
 
 __all__ = [
     "Archive",

@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import json
-import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
+from engram.cli.terminal import Json, progress_bar, tell
 from engram.errors import UsageError
 
 app = typer.Typer(help="Fetch a known set, or write DATA as picture files.", no_args_is_help=True)
-
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")]
-Progress = Callable[[int, int], None]
 
 
 @app.command()
@@ -31,7 +25,7 @@ def fetch(
     if name == "wardrobe":
         raise UsageError("wardrobe is built in, there is nothing to fetch")
     started = time.perf_counter()
-    with _progress_bar(f"Fetching {name}", count_bytes=True) as progress:
+    with progress_bar(f"Fetching {name}", unit="bytes") as progress:
         folder = catalog.fetch(name, progress)
     known = catalog.CATALOG[name]
     result = {
@@ -40,7 +34,7 @@ def fetch(
         "seconds": round(time.perf_counter() - started, 3),
         "folder": str(folder),
     }
-    _tell(result, f"{name}: {result['images']:,} images in {folder}", as_json)
+    tell(result, f"{name}: {result['images']:,} images in {folder}", as_json)
 
 
 @app.command()
@@ -57,11 +51,11 @@ def export(
     from engram.datasets import folders, source
     from engram.images import Splits
 
-    with _progress_bar("Reading") as progress:
+    with progress_bar("Reading", unit="images") as progress:
         images = source.load(f"{data}:{split}" if split else data, progress)
     count = sum(map(len, images)) if isinstance(images, Splits) else len(images)
     started = time.perf_counter()
-    with _progress_bar("Writing") as progress:
+    with progress_bar("Writing", unit="images") as progress:
         written = folders.save(images, out, format, quality, progress, force)
     seconds = time.perf_counter() - started
     result = {
@@ -71,27 +65,4 @@ def export(
         "images_per_second": round(count / seconds, 1),
         "folder": str(out),
     }
-    _tell(result, f"{count:,} images, {written:,} bytes in {seconds:.1f} s: {out}", as_json)
-
-
-def _tell(result: dict[str, Any], sentence: str, as_json: bool) -> None:
-    typer.echo(json.dumps(result) if as_json else sentence)
-
-
-@contextmanager
-def _progress_bar(title: str, count_bytes: bool = False) -> Iterator[Progress | None]:
-    """A callback that moves a bar with rate and remaining time on standard error; None where that is no terminal."""
-    if not sys.stderr.isatty():
-        yield None
-        return
-    from rich import progress as rich
-
-    amount = (
-        [rich.DownloadColumn(), rich.TransferSpeedColumn()]
-        if count_bytes
-        else [rich.MofNCompleteColumn(), rich.TextColumn("{task.speed:,.0f}/s")]
-    )
-    columns = [rich.TextColumn(title), rich.BarColumn(), *amount, rich.TimeRemainingColumn()]
-    with rich.Progress(*columns, console=rich.Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(title, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
+    tell(result, f"{count:,} images, {written:,} bytes in {seconds:.1f} s: {out}", as_json)

@@ -1,5 +1,5 @@
 """Image sets from names, files and folders."""
 
-from engram.datasets.source import draw_split, load, register_reader
+from engram.datasets.source import draw_split, load
 
-__all__ = ["draw_split", "load", "register_reader"]
+__all__ = ["draw_split", "load"]

@@ -18,8 +18,8 @@ import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
-from engram.datasets.atomic import replacing_file
 from engram.errors import CorruptData, UsageError
+from engram.files import replacing_file
 from engram.images import ImageSet, Pixels
 
 _LARGEST_EXPANSION = 1032  # deflate: 258 bytes from two bits
@@ -71,7 +71,9 @@ def _from_npz(path: Path) -> ImageSet:
     with zipfile.ZipFile(path) as archive:
         for member in archive.infolist():
             if member.file_size > _LARGEST_EXPANSION * max(1, member.compress_size):
-                raise BrokenArrayFile(f"{path}: {member.filename} declares {member.file_size:,} bytes, more than it can hold")
+                raise BrokenArrayFile(
+                    f"{path}: {member.filename} declares {member.file_size:,} bytes, more than it can hold"
+                )
             data = archive.read(member)
             arrays[member.filename.removesuffix(".npy")] = _parse(data)
     if "images" not in arrays and len(arrays) == 1:

@@ -11,8 +11,8 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from engram.datasets.atomic import CannotWrite
 from engram.errors import EngramError
+from engram.files import CannotWrite
 
 PAUSES_SECONDS = (0.5, 2.0)
 """The waits before the second and the third attempt; there is no fourth."""

@@ -11,12 +11,10 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from engram.datasets.atomic import OutputExists, replacing_folder
 from engram.datasets.names import UnsafeName, check_class_names, check_file_name, class_of, folder_of
 from engram.datasets.pictures import (
     SUFFIXES,
@@ -28,6 +26,7 @@ from engram.datasets.pictures import (
     load_pictures,
 )
 from engram.errors import EngramError, UsageError
+from engram.files import OutputExists, replacing_folder
 from engram.images import ImageSet, Splits
 
 __all__ = ["EmptyClass", "EmptyFolder", "MixedLayout", "has_splits", "jpeg_roundtrip", "load", "load_splits", "save"]
@@ -109,7 +108,7 @@ def _list(folder: Path) -> Listing:
     if not folder.is_dir():
         raise UsageError(f"{folder}: no such folder")
     loose = list(_pictures(folder))
-    classes = sorted((entry.name for entry in os.scandir(folder) if entry.is_dir() and entry.name[0] != "."))
+    classes = sorted(entry.name for entry in os.scandir(folder) if entry.is_dir() and entry.name[0] != ".")
     listing: Listing = [(path, class_of(name)) for name in classes for path in _pictures(folder / name)]
     if not loose and not listing:
         raise EmptyFolder(f"{folder}: no picture in it or its sub-folders ({', '.join(sorted(SUFFIXES))})")

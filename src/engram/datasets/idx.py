@@ -18,8 +18,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from engram.datasets.atomic import replacing_file
 from engram.errors import CorruptData, EngramError, UsageError
+from engram.files import replacing_file
 from engram.images import ImageSet, Pixels
 
 UNSIGNED_BYTE = 0x08

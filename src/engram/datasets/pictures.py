@@ -1,4 +1,4 @@
-"""One picture file at a time, many at once: Pillow reads and writes them in threads, straight from and into one array."""
+"""Picture files, one or many at once: Pillow reads and writes them in threads, straight from and into one array."""
 
 from __future__ import annotations
 

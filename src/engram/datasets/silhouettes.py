@@ -1,4 +1,4 @@
-"""Shapes as signed depths: positive inside, in half-pictures, so that a shape can be cut, joined and shaded by its depth.
+"""Shapes as signed depths: positive inside, in half-pictures, so that they can be cut, joined and shaded by depth.
 
 Only +, -, *, /, square root, minimum, maximum and floor of float32 are used, one array operation at a time. IEEE 754
 fixes their results, so the same numbers give the same pixels on every machine.
@@ -6,11 +6,14 @@ fixes their results, so the same numbers give the same pixels on every machine.
 
 from __future__ import annotations
 
+from itertools import pairwise
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
-Field = NDArray[np.float32]
-"""A number for each pixel, [n, h, w], or for each image, [n, 1, 1]."""
+Field = NDArray[np.floating[Any]]
+"""float32: a number for each pixel, [n, h, w], or for each image, [n, 1, 1]."""
 
 Level = Field | float
 
@@ -28,20 +31,22 @@ def mix(a: Level, b: Level, share: Field) -> Field:
 def outline(x: Field, *knots: tuple[Level, Level]) -> Field:
     """The height of a line through the knots (x, height), from left to right; level beyond them."""
     height = knots[0][1] + np.zeros_like(x)
-    for (left, start), (right, end) in zip(knots, knots[1:], strict=False):
+    for (left, start), (right, end) in pairwise(knots):
         height = height + (end - start) * ramp(x, left, right)
     return height
 
 
 def band(x: Field, low: Level, high: Level) -> Field:
     """Depth in the strip low < x < high."""
-    return np.minimum(x - low, high - x)
+    depth: Field = np.minimum(x - low, high - x)
+    return depth
 
 
 def ellipse(u: Field, v: Field, centre: tuple[Level, Level], radii: tuple[Level, Level]) -> Field:
     """Depth in an ellipse, exact on its edge and nearly so around it."""
     across, along = (u - centre[0]) / radii[0], (v - centre[1]) / radii[1]
-    return (1 - np.sqrt(across * across + along * along)) * np.minimum(*radii)
+    depth: Field = (1 - np.sqrt(across * across + along * along)) * np.minimum(*radii)
+    return depth
 
 
 def ring(u: Field, v: Field, centre: tuple[Level, Level], radii: tuple[Level, Level], thickness: Level) -> Field:
@@ -49,9 +54,7 @@ def ring(u: Field, v: Field, centre: tuple[Level, Level], radii: tuple[Level, Le
     return thickness / 2 - np.abs(ellipse(u, v, centre, radii))
 
 
-def limb(
-    u: Field, v: Field, start: tuple[Level, Level], end: tuple[Level, Level], thick: Level, thin: Level
-) -> Field:
+def limb(u: Field, v: Field, start: tuple[Level, Level], end: tuple[Level, Level], thick: Level, thin: Level) -> Field:
     """Depth in a straight limb: round at its start with radius thick, cut square at its end with radius thin."""
     du, dv = end[0] - start[0], end[1] - start[1]
     length = np.sqrt(du * du + dv * dv)
@@ -59,10 +62,12 @@ def limb(
     across = np.abs((u - start[0]) * dv - (v - start[1]) * du) / length
     before = np.maximum(-along, np.float32(0))
     aside = np.sqrt(across * across + before * before)
-    return np.minimum(mix(thick, thin, ramp(along, 0, length)) - aside, length - along)
+    depth: Field = np.minimum(mix(thick, thin, ramp(along, 0, length)) - aside, length - along)
+    return depth
 
 
 def stripes(x: Field, period: Level) -> Field:
     """A wave between 0 and 1 with straight flanks."""
     x = x / period
-    return np.clip(np.abs(x - np.floor(x) - np.float32(0.5)) * 4 - np.float32(0.5), np.float32(0), np.float32(1))
+    wave: Field = np.clip(np.abs(x - np.floor(x) - np.float32(0.5)) * 4 - np.float32(0.5), np.float32(0), np.float32(1))
+    return wave

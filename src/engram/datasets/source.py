@@ -8,13 +8,14 @@
 | `FOLDER:train`, `FOLDER:test`          | ImageSet: that half of a divided folder                  |
 | an IDX file, plain or .gz              | ImageSet, with the labels file beside it if there is one |
 | a .npy or .npz file                    | ImageSet                                                 |
-| a file with a registered suffix        | what its reader gives                                    |
+| an archive, .egm                       | ImageSet                                                 |
 """
 
 from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Mapping
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -23,9 +24,13 @@ from engram.errors import EngramError, UsageError
 from engram.images import ImageSet, Splits
 
 Progress = Callable[[int, int], None]
-Reader = Callable[[Path], ImageSet]
 
-_READERS: dict[str, Reader] = {}
+_READERS = {
+    ".npy": "engram.datasets.arrays:load",
+    ".npz": "engram.datasets.arrays:load",
+    ".egm": "engram.archive.reader:load",
+}
+"""Who reads a suffix, as module:function. Imported when such a file comes: archives lie a floor above this one."""
 
 
 class UnknownData(UsageError):
@@ -38,11 +43,6 @@ class NoSuchSplit(UsageError):
 
 class TooFewImages(EngramError):
     """A set has fewer images than were to be drawn from it."""
-
-
-def register_reader(suffix: str, reader: Reader) -> None:
-    """Lets `load` read files of a suffix (".egm") by a function, so that a higher floor can add its own format."""
-    _READERS[suffix] = reader
 
 
 def load(data: str | Path | ImageSet | Splits, progress: Progress | None = None) -> ImageSet | Splits:
@@ -83,11 +83,9 @@ def _load(name: str, progress: Progress | None) -> ImageSet | Splits:
     if not path.is_file():
         raise _unknown(name, "is no file, no folder and no known name")
     if path.suffix in _READERS:
-        return _READERS[path.suffix](path)
-    if path.suffix in (".npy", ".npz"):
-        from engram.datasets import arrays
-
-        return arrays.load(path)
+        module, function = _READERS[path.suffix].split(":")
+        images: ImageSet = getattr(import_module(module), function)(path)
+        return images
     with open(path, "rb") as file:
         start = file.read(2)
     if start in (b"\0\0", b"\x1f\x8b"):
@@ -102,10 +100,10 @@ def _unknown(name: str, reason: str) -> UnknownData:
 
     known = [*catalog.CATALOG, "wardrobe"]
     close = difflib.get_close_matches(name.rpartition(":")[0] or name, known, n=1)
-    suffixes = ", ".join([".npy", ".npz", *sorted(_READERS)])
     return UnknownData(
         f"{name!r} {reason}{f'; did you mean {close[0]}?' if close else '.'} "
-        f"DATA is {', '.join(known)} (with :train or :test), an IDX file, a folder of pictures, or a file {suffixes}"
+        f"DATA is {', '.join(known)} (with :train or :test), an IDX file, a folder of pictures, "
+        f"or a file {', '.join(_READERS)}"
     )
 
 

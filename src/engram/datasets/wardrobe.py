@@ -9,13 +9,26 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from engram.datasets.garments import NUMBERS, RECIPES, Sheet
-from engram.datasets.silhouettes import ramp
+from engram.datasets import garments, shoes
+from engram.datasets.sheet import NUMBERS, Recipe, Sheet
 from engram.errors import UsageError
 from engram.images import ImageSet, Pixels, Splits
 
+RECIPES: dict[str, Recipe] = {
+    "T-shirt/Top": garments.t_shirt,
+    "Trouser": garments.trouser,
+    "Pullover": garments.pullover,
+    "Dress": garments.dress,
+    "Coat": garments.coat,
+    "Sandal": shoes.sandal,
+    "Shirt": garments.shirt,
+    "Sneaker": shoes.sneaker,
+    "Bag": garments.bag,
+    "Ankle boot": shoes.ankle_boot,
+}
+"""In the order of their labels, which is Fashion-MNIST's."""
 CLASS_NAMES = tuple(RECIPES)
-COUNTS = Splits._fields and {"train": 60_000, "test": 10_000}
+COUNTS = {"train": 60_000, "test": 10_000}
 _SEEDS = {"train": 0, "test": 1}
 _CHUNK = 1000  # part of the definition: another chunk makes other images
 
@@ -59,7 +72,7 @@ def _draw_chunk(seed: int, chunk: int, height: int, width: int) -> tuple[Pixels,
         sheet = _lay_out(numbers[rows, 1:], height, width)
         depth, shade = recipe(sheet)
         cover = np.clip(depth * np.float32(min(height, width) / 2) + np.float32(0.5), np.float32(0), np.float32(1))
-        rough = sheet.between(0.0, 0.16) * (grain[rows].astype(np.float32) / 255 - np.float32(0.5))
+        rough = sheet.between(0.0, 0.12) * (grain[rows].astype(np.float32) / 255 - np.float32(0.5))
         light = cover * np.clip(shade + rough, np.float32(0.02), np.float32(1))
         images[rows] = (light * 255 + np.float32(0.5)).astype(np.uint8)
     return images, labels
