@@ -142,7 +142,7 @@ def test_a_damaged_checkpoint_is_refused(damage, images: ImageSet, tmp_path: Pat
     state = tmp_path / "state"
     fit(images, "tied", epochs=1, checkpoint=state)
     state.write_bytes(damage(state.read_bytes()))
-    with pytest.raises(CorruptCheckpoint, match="is not a whole checkpoint .* delete it to start again"):
+    with pytest.raises(CorruptCheckpoint, match=r"is not a whole checkpoint .* delete it to start again"):
         fit(images, "tied", epochs=1, checkpoint=state)
 
 

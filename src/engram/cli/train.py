@@ -22,6 +22,10 @@ def train(
     learning_rate: Annotated[float | None, typer.Option(help="Default: the method's recipe.")] = None,
     batch_size: Annotated[int | None, typer.Option(help="Default: 64.")] = None,
     hidden: Annotated[int | None, typer.Option(help="Numbers in the code of ann and tied; default 400.")] = None,
+    bits: Annotated[
+        float | None,
+        typer.Option(help="Train on with the code rounded to this many bits a unit (mean), 40 epochs more."),
+    ] = None,
     precision: Annotated[
         Literal["float32", "bfloat16"] | None, typer.Option(help="Of matrix products; default: the method's recipe.")
     ] = None,
@@ -41,6 +45,8 @@ def train(
 
     if out.exists() and not force:
         raise OutputExists(f"{out} exists already; choose another name, or force it with --force")
+    if bits is not None and method == "classifier":
+        raise UsageError("--bits is for networks with a code; a classifier has none")
     if hidden is not None and method not in ("ann", "tied"):
         raise UsageError(f"--hidden is for ann and tied; the code of {method} follows from the image's size")
     with progress_bar("Reading", unit="images") as progress:
@@ -64,6 +70,11 @@ def train(
             progress=progress,
             **changes,
         )
+    if bits is not None:
+        from engram.training.quantised import fit_quantised
+
+        with progress_bar(f"Training {method} at {bits:g} bits", unit="epochs") as progress:
+            model = fit_quantised(model, images, bits, seed=seed, device=choose_device(device), progress=progress)
     model.save(out)
     checkpoint.unlink(missing_ok=True)
     seconds = sum(model.facts["epoch_seconds"])
