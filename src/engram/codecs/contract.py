@@ -9,7 +9,7 @@ The laws, which `tests/laws` asks of every registered codec:
 
 1. `decode(encode(block), len(block))` has the block's shape and dtype; it equals the block where `lossless`.
 2. `decode_one(data, n, i)` equals `decode(data, n)[i]`, bit for bit; `encode_many` and `decode_many` equal the loops
-   over `encode` and `decode`. (Encoding in other batches may differ where analysis is in floats; decoding never does.)
+   over `encode` and `decode`. (An encoder may use floats: on another machine its bytes may differ, its pixels little.)
 3. `from_config(config, model)` decodes as the codec itself does, bit for bit, and has the same `config` and `model`;
    it encodes as the codec itself does, or has `can_encode` False and `encode` raises `DecodeOnly`. A codec can be
    pickled, so that other processes encode too.

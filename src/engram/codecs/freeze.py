@@ -16,7 +16,7 @@ from engram.codecs.shaping import shape_noise
 from engram.codecs.synthesis import Synthesis
 from engram.coding.integer import Integers
 from engram.coding.linear import Floats
-from engram.errors import UsageError
+from engram.errors import CorruptData, UsageError
 from engram.images import ImageSet, Pixels
 from engram.layers import Convolution, Dense, Layer, Network, Reshape, Shape, TransposedConvolution
 
@@ -43,7 +43,12 @@ def freeze(network: Network, training: ImageSet, *, bits: float = 3.0, loss_db: 
     images = _sample(network, training, bits)
     plan = _plan(network, images, bits)
     synthesis = _rounded(network, plan, images[:: -(-len(images) // MEASURED)], loss_db)
-    return Frozen(synthesis, Encoder(network.analysis, plan.units, plan.quantiser))
+    codec = Frozen(synthesis, Encoder(network.analysis, plan.units, plan.quantiser))
+    try:
+        Frozen.from_config(codec.config(), codec.model)
+    except CorruptData as error:
+        raise CannotFreeze(f"{network.method} is beyond what a frozen model may be: {error}") from None
+    return codec
 
 
 def fit_quantiser(network: Network, training: ImageSet, *, bits: float = 3.0) -> Quantiser:
@@ -73,12 +78,10 @@ def _plan(network: Network, images: Pixels, bits: float) -> _Plan:
     codes = _codes(network, images)
     shape, first, rest = _entrance(network)
     offsets = np.where(codes.min(axis=0) == 0, 0, codes.mean(axis=0, dtype=np.float64))  # a rectifier's 0 stays a 0
-    spread = np.square(codes - offsets).mean(axis=0)
+    square = np.square(codes - offsets).mean(axis=0)
     if not isinstance(first, Dense):  # one weight serves all places of a channel
-        spread = np.broadcast_to(
-            spread.reshape(shape[0], -1).mean(axis=1, keepdims=True), (shape[0], spread.size // shape[0])
-        )
-    spread = np.sqrt(spread).ravel()
+        square = np.repeat(square.reshape(shape[0], -1).mean(axis=1), square.size // shape[0])
+    spread = np.sqrt(square)
     spread[spread == 0] = 1
     shaping = shape_noise(network, codes, spread)
     worth = spread * shaping.effects
@@ -87,20 +90,32 @@ def _plan(network: Network, images: Pixels, bits: float) -> _Plan:
     scale = float(quantiser.steps[0] / (multiplier * spread)[0])
     base = multiplier * quantiser.low
     if isinstance(first, Dense):
-        silent = quantiser.sizes == 1
-        silent[0] &= not silent.all()
-        units = np.flatnonzero(~silent)
-        constant = offsets + np.where(silent, quantiser.steps * quantiser.low, 0)
-        bias = first.bias + (constant @ first.weight.astype(np.float64))
-        weight = first.weight[units] * spread[units, None]
-        first, shape = replace(first, weight=weight.astype(np.float32), bias=bias.astype(np.float32)), (len(units),)
+        units, first = _dense_entrance(first, quantiser, spread)
+        shape = (len(units),)
     else:
-        units = np.arange(len(spread))
+        units, first = np.arange(len(spread)), _convolution_entrance(first, spread.reshape(shape[0], -1)[:, 0])
         base += np.rint(offsets / (scale * spread)).astype(np.int64)
-        axis = 1 if isinstance(first, Convolution) else 0
-        by_channel = np.expand_dims(spread.reshape(shape[0], -1)[:, 0], tuple(i for i in range(4) if i != axis))
-        first = replace(first, weight=(first.weight * by_channel).astype(np.float32))
     return _Plan(quantiser, units, base[units], multiplier[units], scale, shape, (first, *rest))
+
+
+def _dense_entrance(first: Dense, quantiser: Quantiser, spread: NDArray[np.float64]) -> tuple[NDArray[np.int64], Dense]:
+    """The units that say something, and the layer that takes these alone: offsets and silent units are in its bias."""
+    silent = quantiser.sizes == 1
+    silent[0] &= not silent.all()
+    units = np.flatnonzero(~silent)
+    constant = quantiser.offsets + np.where(silent, quantiser.steps * quantiser.low, 0)
+    bias = first.bias + constant @ first.weight.astype(np.float64)
+    weight = first.weight[units] * spread[units, None]
+    return units, replace(first, weight=weight.astype(np.float32), bias=bias.astype(np.float32))
+
+
+def _convolution_entrance(
+    first: Convolution | TransposedConvolution, spread: NDArray[np.float64]
+) -> Convolution | TransposedConvolution:
+    """The layer whose input channels come in units of their spread."""
+    places = (None, slice(None)) if isinstance(first, Convolution) else (slice(None), None)
+    weight = first.weight * spread[(*places, None, None)]
+    return replace(first, weight=weight.astype(np.float32))
 
 
 def _rounded(network: Network, plan: _Plan, images: Pixels, loss_db: float) -> Synthesis:

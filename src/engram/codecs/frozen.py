@@ -14,6 +14,7 @@ from functools import cached_property
 from typing import ClassVar, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from engram.codecs.analysis import evaluate, floats_of
 from engram.codecs.contract import Codec, Config, DecodeOnly
@@ -23,7 +24,7 @@ from engram.coding.rangecoder import Symbols
 from engram.images import Pixels
 from engram.layers import Layer
 
-_CHUNK = 1000
+_PART = 1000
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,17 +32,18 @@ class Encoder:
     """The encoder's half, in floats: the layers, which of their units are coded, and how these become symbols."""
 
     analysis: tuple[Layer, ...]
-    units: np.ndarray[tuple[int], np.dtype[np.int64]]
+    units: NDArray[np.int64]
     quantiser: Quantiser
 
-    def symbols(self, images: Pixels) -> Symbols:
-        """int32[units, n]."""
-        symbols = np.empty((len(self.units), len(images)), np.int32)
-        for start in range(0, len(images), _CHUNK):
-            chunk = images[start : start + _CHUNK]
-            codes = evaluate(self.analysis, floats_of(chunk)).reshape(len(chunk), -1)
-            symbols[:, start : start + _CHUNK] = self.quantiser.symbols(codes)[self.units]
-        return symbols
+    def symbols(self, blocks: Sequence[Pixels]) -> Symbols:
+        """int32[units, n] of all blocks' images; a block's symbols do not depend on the blocks beside it."""
+        codes = [evaluate(self.analysis, floats_of(part)) for block in blocks for part in _parts(block)]
+        return self.quantiser.symbols(np.concatenate(codes).reshape(-1, len(self.quantiser.steps)))[self.units]
+
+
+def _parts(block: Pixels) -> list[Pixels]:
+    """A block in parts of bounded size: floats are summed alike in any run only where their arrays are of one shape."""
+    return [block[start : start + _PART] for start in range(0, max(1, len(block)), _PART)]
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,7 +96,7 @@ class Frozen(Codec):
             self.check_shape(block)
         if not blocks:
             return []
-        symbols = self.encoder.symbols(np.concatenate(blocks))
+        symbols = self.encoder.symbols(blocks)
         ends = np.cumsum([len(block) for block in blocks])[:-1]
         return [self.synthesis.coder.encode(part) for part in np.split(symbols, ends, axis=1)]
 

@@ -27,7 +27,9 @@ from engram.coding.tables import LARGEST_ALPHABET, Levels
 SLOPE = 0.06
 """What a bit is worth, in squared steps. For fine steps theory says ln 2 / 6 = 0.116 (step^2 / 12 against -log2(step));
 half of that does best on real codes at 0.25 to 1 bit, where the decoder's values are bins' centres, not means."""
-_GROUP = 32
+_FINE = 2.0**-14
+"""z and the feedback are multiples of this, so sums of their products are exact, the same in any order."""
+_GROUP, _CHUNK = 32, 1500
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,10 +43,16 @@ class Quantiser:
     shaping: Shaping
 
     def symbols(self, codes: Floats) -> Symbols:
-        """int32[units, n] of codes[n, units]."""
-        z = (codes * (1 / self.steps).astype(np.float32) - (self.offsets / self.steps + self.low).astype(np.float32)).T
+        """int32[units, n] of codes[n, units]; each image's symbols are its own, whatever the others are."""
+        symbols = np.empty(codes.shape[::-1], np.int32)
+        for start in range(0, len(codes), _CHUNK):
+            symbols[:, start : start + _CHUNK] = self._shaped(codes[start : start + _CHUNK])
+        return symbols
+
+    def _shaped(self, codes: Floats) -> Symbols:
         order, feedback = self.shaping.order, self._feedback
-        z = z[order]
+        z = codes[:, order].T / self.steps[order, None] - (self.offsets / self.steps + self.low)[order, None]
+        z = np.rint(z / _FINE) * _FINE
         aims, errors, symbols = z.copy(), np.empty_like(z), np.empty(z.shape, np.int32)
         for end in range(len(z), 0, -_GROUP):  # errors reach the units of other groups in one product
             start = max(0, end - _GROUP)
@@ -55,10 +63,11 @@ class Quantiser:
             aims[:start] -= feedback[:start, start:end] @ errors[start:end]
         return symbols
 
-    def _nearest(self, unit: int, aim: Floats) -> NDArray[np.int32]:
+    def _nearest(self, unit: int, aim: NDArray[np.float64]) -> NDArray[np.int32]:
         """The symbols of least distortion and rate; overwrites `aim`."""
         thresholds = self._thresholds[unit]
-        np.clip(aim, 0, len(thresholds) - 1, out=aim)
+        np.maximum(aim, 0, out=aim)
+        np.minimum(aim, len(thresholds) - 1, out=aim)
         below = aim.astype(np.int32)
         aim -= below
         below += aim > thresholds[below]
@@ -71,7 +80,8 @@ class Quantiser:
     def ideal_bits(self, symbols: Symbols) -> float:
         """The ideal code length of symbols[units, n], in bits an image."""
         bits = sum(float(unit[row].sum()) for unit, row in zip(self._bits, symbols, strict=True))
-        return bits / max(1, symbols.shape[1])
+        images: int = max(1, symbols.shape[1])
+        return bits / images
 
     @cached_property
     def sizes(self) -> NDArray[np.int64]:
@@ -83,15 +93,16 @@ class Quantiser:
         return [tables.bits_of(tables.weights_of(levels)) for levels in self.levels]
 
     @cached_property
-    def _thresholds(self) -> list[Floats]:
+    def _thresholds(self) -> list[NDArray[np.float64]]:
         """Above which fraction the upper of two neighbours is taken; the last symbol has none above."""
-        return [np.append(0.5 + SLOPE / 2 * np.diff(bits), inf).astype(np.float32) for bits in self._bits]
+        return [np.append(0.5 + SLOPE / 2 * np.diff(bits), inf) for bits in self._bits]
 
     @cached_property
-    def _feedback(self) -> Floats:
+    def _feedback(self) -> NDArray[np.float64]:
         """The shaping's feedback between errors in steps."""
         steps = self.steps[self.shaping.order]
-        return (self.shaping.feedback * np.divide.outer(1 / steps, 1 / steps)).astype(np.float32)
+        between: NDArray[np.float64] = self.shaping.feedback * np.divide.outer(1 / steps, 1 / steps)
+        return np.rint(between / _FINE) * _FINE
 
 
 def fit(

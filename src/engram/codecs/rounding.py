@@ -14,13 +14,14 @@ from math import ceil, floor, log2
 import numpy as np
 
 from engram.codecs.analysis import activate, evaluate
+from engram.codecs.settings import LARGEST_SHIFT
 from engram.coding.integer import IntegerLayer, IntegerLayers, with_numbers
 from engram.coding.linear import Floats, Linear
 from engram.errors import UsageError
 from engram.layers import Activation, Crop, Layer, Reshape
 
-LOGIT = 6.5
-"""Sigmoids of a larger size are pixels 0 or 255."""
+LOGIT = 8.0
+"""Sigmoids of larger numbers are taken as of this one: 1 / 3000 from 0 or 1, no more than a tenth of a gray level."""
 LARGEST_BIAS = (1 << 31) - 1
 ACTIVATION_LEVELS = (1 << 11) - 1
 """The largest integer of a hidden activation; 11 bits keep most sums of hidden layers within float32."""
@@ -41,24 +42,26 @@ def round_layers(layers: Sequence[Layer], codes: Floats, unit: float, coarseness
     from what the float network does with `codes`. Raises CannotFreeze or TooFine.
     """
     rounded: list[IntegerLayer | Crop | Reshape] = []
-    linear_count = sum(hasattr(layer, "weight") for layer in layers)
+    to_come = sum(isinstance(layer, Linear) for layer in layers)
     x = codes
     for layer in layers:
-        x = evaluate((layer,), x.copy())
+        x = evaluate((layer,), x)
         if isinstance(layer, Crop | Reshape):
             rounded.append(layer)
         elif isinstance(layer, Linear):
-            linear_count -= 1
+            to_come -= 1
             weight_unit = coarseness * float(np.sqrt(np.square(layer.weight, dtype=np.float64).mean())) or 1.0
             unit *= weight_unit
             bias = np.rint(layer.bias.astype(np.float64) / unit)
             if np.abs(bias).max() > LARGEST_BIAS:
                 raise TooFine(f"biases reach {np.abs(bias).max():.0f}, beyond the 32 bits of a model's numbers")
             whole = with_numbers(layer, np.rint(layer.weight / weight_unit), bias)
-            if linear_count:
+            if to_come:
                 made, unit = _hidden(whole, layer.activation, unit, float(np.abs(x).max()))
             else:
                 made = _pixels(whole, layer.activation, unit)
+            if made.shift > LARGEST_SHIFT:
+                raise TooFine(f"a shift of {made.shift} is beyond the {LARGEST_SHIFT} of a model's layers")
             rounded.append(made)
         else:
             raise CannotFreeze(f"a synthesis with {layer.kind} has no integer form yet")

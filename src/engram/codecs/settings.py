@@ -21,7 +21,7 @@ from engram.layers import Convolution, Crop, Dense, Reshape, Shape, TransposedCo
 
 Settings = dict[str, Any]
 
-LARGEST_SIDE = (1 << 16) - 1
+LARGEST_SIDE = 1 << 20
 LARGEST_KERNEL = 64
 LARGEST_SHIFT = 23
 LARGEST_ACTIVATION = (1 << 15) - 1
