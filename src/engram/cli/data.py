@@ -43,7 +43,6 @@ def export(
     out: Annotated[Path, typer.Argument(metavar="OUT", help="The folder to write.")],
     format: Annotated[str, typer.Option(help="jpg or png.")] = "jpg",
     quality: Annotated[int, typer.Option(help="JPEG quality, 1 to 100.")] = 95,
-    split: Annotated[str | None, typer.Option(help="train or test, of DATA that comes divided.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace OUT, if it holds only pictures.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -52,7 +51,7 @@ def export(
     from engram.images import Splits
 
     with progress_bar("Reading", unit="images") as progress:
-        images = source.load(f"{data}:{split}" if split else data, progress)
+        images = source.load(data, progress)
     count = sum(map(len, images)) if isinstance(images, Splits) else len(images)
     started = time.perf_counter()
     with progress_bar("Writing", unit="images") as progress:

@@ -22,6 +22,7 @@ from engram.errors import CorruptData, UsageError
 from engram.files import replacing_file
 from engram.images import ImageSet, Pixels
 
+_MOST_UNNAMED_CLASSES = 1 << 16
 _LARGEST_EXPANSION = 1032  # deflate: 258 bytes from two bits
 
 
@@ -38,7 +39,7 @@ def load(path: Path | str) -> ImageSet:
     path = Path(path)
     try:
         if path.suffix == ".npy":
-            return ImageSet(_as_images(_map(path), path))
+            return ImageSet(as_images(_map(path), path))
         return _from_npz(path)
     except (ValueError, EOFError, SyntaxError, zipfile.BadZipFile, zlib.error, RuntimeError) as error:
         raise BrokenArrayFile(f"{path}: not a sound {path.suffix} file ({error})") from error
@@ -51,11 +52,11 @@ def save(path: Path | str, images: ImageSet) -> None:
         if path.suffix == ".npy":
             np.save(file, images.images, allow_pickle=False)
         else:
-            np.savez_compressed(file, allow_pickle=False, **_as_arrays(images))
+            np.savez_compressed(file, **_as_arrays(images))
 
 
-def _as_arrays(images: ImageSet) -> dict[str, NDArray[Any]]:
-    arrays: dict[str, NDArray[Any]] = {"images": images.images}
+def _as_arrays(images: ImageSet) -> dict[str, Any]:
+    arrays: dict[str, Any] = {"images": images.images}  # none of Python objects, so nothing is pickled
     if images.labels is not None:
         arrays["labels"] = images.labels
     for key, texts in (("class_names", images.class_names or None), ("names", images.names)):
@@ -75,55 +76,70 @@ def _from_npz(path: Path) -> ImageSet:
                     f"{path}: {member.filename} declares {member.file_size:,} bytes, more than it can hold"
                 )
             data = archive.read(member)
-            arrays[member.filename.removesuffix(".npy")] = _parse(data)
+            arrays[member.filename.removesuffix(".npy")] = _parse(data, path)
     if "images" not in arrays and len(arrays) == 1:
         arrays = {"images": next(iter(arrays.values()))}
     if "images" not in arrays:
         raise NotImages(f"{path}: has no array called images, only {', '.join(sorted(arrays)) or 'nothing'}")
-    images = _as_images(arrays["images"], path)
+    images = as_images(arrays["images"], path)
     labels = arrays.get("labels")
     if labels is not None and (labels.dtype.kind not in "iu" or labels.shape != images.shape[:1]):
         raise NotImages(f"{path}: labels are {_describe(labels)}, not one integer for each of {len(images):,} images")
     class_names, names = (_as_texts(arrays.get(key), key, path) for key in ("class_names", "names"))
     if labels is not None:
         labels = labels.astype(np.int64)
-        class_names = class_names or tuple(str(label) for label in range(labels.max(initial=-1) + 1))
-    return ImageSet(images, labels, class_names or (), names)
+        class_names = class_names or _numbered(labels, path)
+    try:
+        return ImageSet(images, labels, class_names or (), names)
+    except UsageError as error:
+        raise NotImages(f"{path}: {error}") from error
+
+
+def _numbered(labels: NDArray[np.int64], path: Path) -> tuple[str, ...]:
+    """Class names "0", "1", ... up to the largest label."""
+    classes = int(labels.max(initial=-1)) + 1
+    if classes > _MOST_UNNAMED_CLASSES:
+        raise NotImages(f"{path}: label {classes - 1:,} without class_names; labels without names are below 65,536")
+    return tuple(map(str, range(classes)))
 
 
 def _map(path: Path) -> NDArray[Any]:
     """The array of a .npy file, mapped read-only."""
     with open(path, "rb") as file:
-        shape, fortran, dtype = _header(file, os.fstat(file.fileno()).st_size)
+        shape, fortran, dtype = _header(file, os.fstat(file.fileno()).st_size, path)
         offset = file.tell()
     if math.prod(shape) == 0:
         return np.empty(shape, dtype)
     return np.memmap(path, dtype, "r", offset, shape, "F" if fortran else "C")
 
 
-def _parse(data: bytes) -> NDArray[Any]:
+def _parse(data: bytes, source: Path) -> NDArray[Any]:
     """The array of .npy bytes."""
     file = BytesIO(data)
-    shape, fortran, dtype = _header(file, len(data))
+    shape, fortran, dtype = _header(file, len(data), source)
     return np.frombuffer(data, dtype, offset=file.tell()).reshape(shape, order="F" if fortran else "C")
 
 
-def _header(file: IO[bytes], length: int) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+def _header(file: IO[bytes], length: int, source: Path) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
     """Shape, Fortran order and type of a .npy, which must fill the rest of the file exactly."""
     version = npy.read_magic(file)
     read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
     shape, fortran, dtype = read(file)
     if dtype.hasobject:
-        raise NotImages("Python objects are never unpickled; save an array of numbers")
+        raise NotImages(f"{source}: holds Python objects, which are never unpickled; save an array of numbers")
     if min(shape, default=0) < 0 or math.prod(shape) * dtype.itemsize != length - file.tell():
         raise ValueError(f"{dtype}{list(shape)} does not fill the {length - file.tell():,} bytes after the header")
     return shape, fortran, dtype
 
 
-def _as_images(array: NDArray[Any], path: Path) -> Pixels:
-    if array.dtype != np.uint8 or array.ndim not in (3, 4) or (array.ndim == 4 and array.shape[3] not in (1, 3)):
-        raise NotImages(f"{path}: holds {_describe(array)}; images are uint8[n, h, w] or uint8[n, h, w, 1 or 3]")
-    return array[..., np.newaxis] if array.ndim == 3 else array
+def as_images(array: NDArray[Any], source: Path | str) -> Pixels:
+    """uint8[n, h, w, c] of an array that may lack the channel. Raises NotImages, which names the source."""
+    images = array[..., np.newaxis] if array.ndim == 3 else array
+    if images.dtype != np.uint8 or images.ndim != 4 or images.shape[3] not in (1, 3) or 0 in images.shape[1:]:
+        raise NotImages(
+            f"{source}: holds {_describe(array)}; images are uint8[n, h, w] or uint8[n, h, w, 1 or 3], h and w above 0"
+        )
+    return images
 
 
 def _as_texts(array: NDArray[Any] | None, key: str, path: Path) -> tuple[str, ...] | None:

@@ -86,7 +86,6 @@ def load(name: str, progress: Progress | None = None) -> Splits:
 def fetch(
     name: str,
     progress: Progress | None = None,
-    base_url: str | None = None,
     download: Callable[..., None] = download,
 ) -> Path:
     """The folder with all files of a known set, each of them checked; `progress` counts bytes of a download.
@@ -104,10 +103,10 @@ def fetch(
                         "replace the file, or unset ENGRAM_DATA to download it"
                     )
             return folder
-    return _fetch_to_cache(known, progress, base_url or known.base_url, download)
+    return _fetch_to_cache(known, progress, download)
 
 
-def _fetch_to_cache(known: KnownSet, progress: Progress | None, base_url: str, download: Callable[..., None]) -> Path:
+def _fetch_to_cache(known: KnownSet, progress: Progress | None, download: Callable[..., None]) -> Path:
     folder = cache_folder() / known.name
     missing = []
     for file in known.files:
@@ -120,7 +119,7 @@ def _fetch_to_cache(known: KnownSet, progress: Progress | None, base_url: str, d
     for file in missing:
         report = _shifted(progress, done, total)
         try:
-            download(base_url + file.name, folder / file.name, file.size_bytes, file.md5, report)
+            download(known.base_url + file.name, folder / file.name, file.size_bytes, file.md5, report)
         except (DownloadFailed, WrongBytes) as error:
             places = ", ".join(str(place) for place in (*_given_folders(known), folder))
             given = "" if os.environ.get("ENGRAM_DATA") else " (ENGRAM_DATA is not set)"

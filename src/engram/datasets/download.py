@@ -61,7 +61,9 @@ def download(
         except urllib.error.HTTPError as error:
             error.close()
             failure = f"HTTP status {error.code}"
-            if 400 <= error.code < 500:
+            if error.code == 416 and part.exists():  # the part reaches beyond what the server has
+                part.unlink()
+            elif 400 <= error.code < 500:
                 break
         except _NETWORK as error:
             failure = str(getattr(error, "reason", "") or error or type(error).__name__)

@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from engram.datasets.arrays import NotImages, as_images
 from engram.errors import CorruptData, EngramError, UsageError
 from engram.files import replacing_file
 from engram.images import ImageSet, Pixels
@@ -92,13 +93,12 @@ def load_set(path: Path | str, class_names: Sequence[str] = ()) -> ImageSet:
     """The images of a file, with the labels that lie beside it under the MNIST naming, if any.
 
     Without class names the classes are called "0", "1", ... up to the largest label.
-    Raises LabelsDoNotMatch and LabelOutOfRange.
+    Raises NotImages, LabelsDoNotMatch and LabelOutOfRange.
     """
-    images = load(path)
-    if images.ndim == 1:
-        raise UsageError(f"{path} holds {len(images):,} labels, not images; give the images file beside it")
-    if images.ndim == 3:
-        images = images[..., np.newaxis]
+    array = load(path)
+    if array.ndim == 1:
+        raise NotImages(f"{path}: holds {len(array):,} labels, not images; give the images file beside it")
+    images = as_images(array, path)
     beside = find_labels(path)
     if beside is None:
         return ImageSet(images, class_names=tuple(class_names))
@@ -107,7 +107,7 @@ def load_set(path: Path | str, class_names: Sequence[str] = ()) -> ImageSet:
         raise LabelsDoNotMatch(
             f"{beside}: labels {list(labels.shape)} do not match the {len(images):,} images of {path}"
         )
-    largest = int(labels.max(initial=0))
+    largest = int(labels.max()) if len(labels) else -1
     if not class_names:
         class_names = [str(label) for label in range(largest + 1)]
     if largest >= len(class_names):

@@ -37,6 +37,10 @@ class UnknownData(UsageError):
     """A DATA that is neither a known name nor anything that can be read."""
 
 
+class CannotRead(EngramError):
+    """A file or folder that is there but does not let itself be read."""
+
+
 class NoSuchSplit(UsageError):
     """A split of something that does not come divided, or by a name other than train and test."""
 
@@ -48,7 +52,7 @@ class TooFewImages(EngramError):
 def load(data: str | Path | ImageSet | Splits, progress: Progress | None = None) -> ImageSet | Splits:
     """What DATA names (see the table above); an ImageSet or Splits comes back as it is.
 
-    Raises UnknownData, NoSuchSplit, and whatever the format's own reader raises.
+    Raises UnknownData, NoSuchSplit, CannotRead, and whatever the format's own reader raises.
     """
     if isinstance(data, (ImageSet, Splits)):
         return data
@@ -62,7 +66,10 @@ def load(data: str | Path | ImageSet | Splits, progress: Progress | None = None)
         from engram.datasets import wardrobe
 
         return wardrobe.load_half(split) if split else wardrobe.load()
-    loaded = _load(name, progress)
+    try:
+        loaded = _load(name, progress)
+    except OSError as error:
+        raise CannotRead(f"{name}: could not be read ({error.strerror or error}); see to its permissions") from error
     if not split:
         return loaded
     if not isinstance(loaded, Splits):
@@ -99,7 +106,7 @@ def _unknown(name: str, reason: str) -> UnknownData:
     from engram.datasets import catalog
 
     known = [*catalog.CATALOG, "wardrobe"]
-    close = difflib.get_close_matches(name.rpartition(":")[0] or name, known, n=1)
+    close = difflib.get_close_matches(name, known, n=1)
     return UnknownData(
         f"{name!r} {reason}{f'; did you mean {close[0]}?' if close else '.'} "
         f"DATA is {', '.join(known)} (with :train or :test), an IDX file, a folder of pictures, "
