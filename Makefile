@@ -10,7 +10,7 @@ ifneq ($(wildcard ../shared/data/.),)
 export ENGRAM_DATA ?= $(abspath ../shared/data)
 endif
 
-.PHONY: help reproduce test check format bench-training bench-archive clean
+.PHONY: help reproduce test check format bench-training bench-archive bench-rates clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -37,6 +37,9 @@ bench-training: $(INSTALLED) ## our training loop against the obvious one and ag
 
 bench-archive: $(INSTALLED) ## overhead, speed and memory of the archive
 	$(RUN)/python benchmarks/archive.py $(ARGS)
+
+bench-rates: $(INSTALLED) ## bytes against PSNR and accuracy, from the models of `make reproduce`
+	$(RUN)/python benchmarks/rates.py out/reproduction $(ARGS)
 
 clean: ## remove the virtual environment and what the targets wrote
 	rm -rf $(VENV) out build dist

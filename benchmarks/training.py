@@ -3,8 +3,8 @@
 The obvious loop is the tutorials': a Dataset of JPG files that decodes one at a time, a DataLoader that shuffles and
 collates them, modules in a row, zero_grad, forward, loss, backward, step. Both loops train the same layers by the same
 recipe on the same images in the same process, one after the other; every figure is the median over the repetitions
-with the lowest and highest. A fully connected network's step is five products of batch x 784 x 400; their rate is held against that of one
-product of two 2048 x 2048 matrices in float32, measured beside it.
+with the lowest and highest. A fully connected network's step is five products of batch x 784 x 400; their rate is held
+against that of one product of two 2048 x 2048 matrices in float32, measured beside it.
 """
 
 from __future__ import annotations

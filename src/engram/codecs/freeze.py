@@ -19,6 +19,7 @@ from engram.coding.linear import Floats
 from engram.errors import CorruptData, UsageError
 from engram.images import ImageSet, Pixels
 from engram.layers import Convolution, Dense, Layer, Network, Reshape, Shape, TransposedConvolution
+from engram.models import Model
 
 FITTED, MEASURED = 5000, 500
 """How many training images fit steps and tables, and measure the loss of whole numbers."""
@@ -30,7 +31,7 @@ WIDEST = 1 << 12
 """The largest multiplier: a unit whose steps would be coarser still is not worth its bits anyway."""
 
 
-def freeze(network: Network, training: ImageSet, *, bits: float = 3.0, loss_db: float = 0.03) -> Frozen:
+def freeze(trained: Model | Network, training: ImageSet, *, bits: float = 3.0, loss_db: float = 0.03) -> Frozen:
     """The codec of a trained network, its steps and tables fitted on training images. It needs no torch.
 
     bits: the mean rate of a code unit on these images, so an image takes about units * bits / 8 bytes. loss_db: by
@@ -40,6 +41,7 @@ def freeze(network: Network, training: ImageSet, *, bits: float = 3.0, loss_db: 
     """
     if not loss_db > 0:
         raise UsageError(f"loss_db must be above 0, not {loss_db}: whole numbers always lose a little")
+    network = trained.network if isinstance(trained, Model) else trained
     images = _sample(network, training, bits)
     plan = _plan(network, images, bits)
     synthesis = _rounded(network, plan, images[:: -(-len(images) // MEASURED)], loss_db)

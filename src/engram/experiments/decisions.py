@@ -10,12 +10,12 @@ from engram.experiments.plan import CHOICES, EQUAL, PAPER
 
 COLUMNS = (
     Column("training"),
-    Column("numbers in the code"),
-    Column("final loss", 5),
-    Column("test loss", 5),
-    Column("PSNR", 2, "dB"),
-    Column("accuracy", 2, "%"),
-    Column("training time", 1, "s"),
+    Column("code"),
+    Column("final loss", 4),
+    Column("test loss", 4),
+    Column("PSNR", 1, "dB"),
+    Column("accuracy", 1, "%"),
+    Column("time", 0, "s"),
 )
 
 
