@@ -1,4 +1,4 @@
-"""docs/format-codecs.md, held against the codecs by a decoder that was written from it."""
+"""FORMAT.md, held against the codecs by a decoder that was written from it."""
 
 import hashlib
 import json
@@ -22,7 +22,7 @@ sys.path.append(str(ROOT / "tests" / "spec"))
 import independent_codecs  # noqa: E402
 
 GOLDEN = sorted((ROOT / "tests" / "golden" / "codecs").glob("*.json"))
-FORMAT = (ROOT / "docs" / "format-codecs.md").read_text()
+FORMAT = (ROOT / "FORMAT.md").read_text()
 
 
 def example(name: str) -> str:

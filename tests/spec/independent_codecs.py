@@ -1,4 +1,4 @@
-"""The codecs' decoders once more, written from docs/format-codecs.md with the standard library and NumPy alone.
+"""The codecs' decoders once more, written from FORMAT.md with the standard library and NumPy alone.
 
 Nothing of engram is imported. Integers are Python's or int64; nothing here is a float.
 """

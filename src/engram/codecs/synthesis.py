@@ -3,7 +3,7 @@
     symbol s of unit u   ->   a = base[u] + multiplier[u] * s   ->   integer network   ->   pixels
 
 The config (JSON) says how the layers lie, and so how many numbers there are; the model is those numbers in the order
-of docs/format-codecs.md.
+of FORMAT.md.
 """
 
 from __future__ import annotations

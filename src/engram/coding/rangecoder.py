@@ -1,6 +1,6 @@
 """Symbols to bytes and back: one range-coded stream for a block, unit after unit, closed with the fewest bytes.
 
-The coder is constriction's (32-bit words, 64-bit state, 24-bit tables), as docs/format-codecs.md writes it down. The
+The coder is constriction's (32-bit words, 64-bit state, 24-bit tables), as FORMAT.md writes it down. The
 encoder's final interval [low, low + range) holds numbers of few digits; the stream is the shortest byte string whose
 value, with zeros after it without end, lies in there. So a stream costs about 0.3 bytes beyond its information.
 """
