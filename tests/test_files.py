@@ -35,9 +35,14 @@ def test_a_file_takes_the_place_of_an_older_one(tmp_path: Path) -> None:
 @pytest.mark.parametrize("failure", [ValueError, Interruption])
 def test_a_failure_leaves_the_older_file_and_nothing_else(tmp_path: Path, failure: type[BaseException]) -> None:
     (tmp_path / "a").write_bytes(b"old")
-    with pytest.raises(failure), replacing_file(tmp_path / "a") as file:
-        file.write(b"half")
-        raise failure
+
+    def write_half() -> None:
+        with replacing_file(tmp_path / "a") as file:
+            file.write(b"half")
+            raise failure
+
+    with pytest.raises(failure):
+        write_half()
     assert (tmp_path / "a").read_bytes() == b"old"
     assert [path.name for path in tmp_path.iterdir()] == ["a"]
 
@@ -82,9 +87,14 @@ def test_a_failure_leaves_the_folder_as_it_was(tmp_path: Path, failure: type[Bas
     if older:
         path.mkdir()
         (path / "old").touch()
-    with pytest.raises(failure), replacing_folder(path, force=True) as folder:
-        (folder / "half").touch()
-        raise failure
+
+    def fill_half() -> None:
+        with replacing_folder(path, force=True) as folder:
+            (folder / "half").touch()
+            raise failure
+
+    with pytest.raises(failure):
+        fill_half()
     assert list(tmp_path.rglob("*")) == ([path, path / "old"] if older else [])
 
 

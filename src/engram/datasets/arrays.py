@@ -127,7 +127,7 @@ def _header(file: IO[bytes], length: int, source: Path) -> tuple[tuple[int, ...]
     shape, fortran, dtype = read(file)
     if dtype.hasobject:
         raise NotImages(f"{source}: holds Python objects, which are never unpickled; save an array of numbers")
-    if min(shape, default=0) < 0 or math.prod(shape) * dtype.itemsize != length - file.tell():
+    if not dtype.itemsize or min(shape, default=0) < 0 or math.prod(shape) * dtype.itemsize != length - file.tell():
         raise ValueError(f"{dtype}{list(shape)} does not fill the {length - file.tell():,} bytes after the header")
     return shape, fortran, dtype
 

@@ -1,0 +1,160 @@
+"""Picture files: what is read, what is refused, and that JPG's loss can be had without files."""
+
+from __future__ import annotations
+
+import re
+import threading
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from engram.datasets import pictures, wardrobe
+from engram.errors import UsageError
+
+GRAY = wardrobe.draw(12, 0).images
+RGB = np.random.default_rng(0).integers(0, 256, (12, 9, 7, 3), np.uint8)
+
+
+def write(folder: Path, images: np.ndarray, suffix: str, quality: int = 95) -> list[Path]:
+    paths = [folder / f"{index:02}{suffix}" for index in range(len(images))]
+    for path, image in zip(paths, images, strict=True):
+        path.write_bytes(pictures.encode_picture(image, suffix, quality))
+    return paths
+
+
+@pytest.mark.parametrize("images", [GRAY, RGB, GRAY[:1], RGB[:, :1, :1]], ids=["gray", "rgb", "one", "one pixel"])
+def test_png_loses_nothing(images: np.ndarray, tmp_path: Path) -> None:
+    np.testing.assert_array_equal(pictures.load_pictures(write(tmp_path, images, ".png")), images, strict=True)
+
+
+@pytest.mark.parametrize("quality", [40, 95])
+@pytest.mark.parametrize("images", [GRAY, RGB], ids=["gray", "rgb"])
+def test_a_jpeg_roundtrip_is_what_files_would_give(images: np.ndarray, quality: int, tmp_path: Path) -> None:
+    from_files = pictures.load_pictures(write(tmp_path, images, ".jpg", quality))
+    np.testing.assert_array_equal(pictures.jpeg_roundtrip(images, quality), from_files, strict=True)
+    assert not np.array_equal(from_files, images)
+
+
+def test_quality_counts() -> None:
+    low, high = (len(pictures.encode_picture(GRAY[0], ".jpg", quality)) for quality in (10, 95))
+    assert low < high
+
+
+def test_a_roundtrip_of_no_images() -> None:
+    assert pictures.jpeg_roundtrip(GRAY[:0], 95).shape == (0, 28, 28, 1)
+
+
+@pytest.mark.parametrize("quality", [0, 101])
+def test_quality_has_a_range(quality: int) -> None:
+    with pytest.raises(UsageError, match=f"^JPEG quality runs from 1 to 100, not {quality}$"):
+        pictures.jpeg_roundtrip(GRAY, quality)
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)], ids=["gray first", "colour first"])
+def test_gray_beside_colour_becomes_rgb(order: tuple[int, int], tmp_path: Path) -> None:
+    gray, colour = GRAY[0, :9, :7], RGB[0]
+    paths = [*write(tmp_path, gray[np.newaxis], ".jpg", 100), *write(tmp_path, colour[np.newaxis], ".png")]
+    as_loaded = [np.repeat(pictures.jpeg_roundtrip(gray[np.newaxis], 100)[0], 3, axis=2), colour]
+    loaded = pictures.load_pictures([paths[index] for index in order])
+    np.testing.assert_array_equal(loaded, [as_loaded[index] for index in order], strict=True)
+
+
+def test_one_bit_and_palette_pictures(tmp_path: Path) -> None:
+    one_bit = Image.fromarray(GRAY[0, ..., 0]).convert("1", dither=Image.Dither.NONE)
+    one_bit.save(tmp_path / "1.png")
+    loaded = pictures.load_pictures([tmp_path / "1.png"])
+    assert loaded.shape == (1, 28, 28, 1)
+    assert set(np.unique(loaded)) == {0, 255}
+    palette = Image.fromarray(RGB[0]).quantize(8)
+    palette.save(tmp_path / "p.png")
+    np.testing.assert_array_equal(pictures.load_pictures([tmp_path / "p.png"])[0], np.asarray(palette.convert("RGB")))
+
+
+REFUSED = {
+    "LA": "an alpha channel",
+    "RGBA": "an alpha channel",
+    "I;16": "16-bit values",
+    "CMYK": "CMYK inks",
+    "F": "float values",
+}
+
+
+@pytest.mark.parametrize(("mode", "reason"), REFUSED.items(), ids=REFUSED)
+@pytest.mark.parametrize("position", [0, 1])
+def test_what_would_be_lost_is_refused(mode: str, reason: str, position: int, tmp_path: Path) -> None:
+    paths = write(tmp_path, GRAY[:2], ".png")
+    picture = Image.new(mode, (28, 28))
+    picture.save(paths[position], "JPEG" if mode == "CMYK" else "TIFF" if mode == "F" else "PNG")
+    message = f"{paths[position]} has {reason}, which would be lost: convert it to 8-bit gray or RGB first"
+    with pytest.raises(pictures.UnsupportedPicture, match=f"^{re.escape(message)}$"):
+        pictures.load_pictures(paths)
+
+
+def test_transparency_without_an_alpha_channel_is_refused(tmp_path: Path) -> None:
+    Image.fromarray(GRAY[0, ..., 0]).save(tmp_path / "a.png", transparency=0)
+    with pytest.raises(pictures.UnsupportedPicture, match=r"a\.png has transparency, which would be lost"):
+        pictures.load_pictures([tmp_path / "a.png"])
+
+
+def test_mixed_sizes_name_two_files_and_the_way_out(tmp_path: Path) -> None:
+    paths = write(tmp_path, GRAY[:3], ".png")
+    paths[2].write_bytes(pictures.encode_picture(RGB[0], ".png", 95))
+    message = f"{paths[0]} is 28 x 28 pixels, {paths[2]} is 7 x 9: make them one size, or make a folder for each size"
+    with pytest.raises(pictures.MixedSizes, match=f"^{re.escape(message)}$"):
+        pictures.load_pictures(paths)
+
+
+PNG = pictures.encode_picture(GRAY[0], ".png", 95)
+UNREADABLE = {
+    "empty": b"",
+    "text": b"not a picture at all",
+    "cut": PNG[: len(PNG) // 2],
+    "damaged": PNG[:60] + b"\xff" * 40 + PNG[100:],
+    "an enormous claim": PNG[:16] + b"\x7f\xff\xff\xff" * 2 + PNG[24:],
+}
+
+
+@pytest.mark.parametrize("data", UNREADABLE.values(), ids=UNREADABLE)
+@pytest.mark.parametrize("position", [0, 1])
+def test_an_unreadable_picture_is_named(data: bytes, position: int, tmp_path: Path) -> None:
+    paths = write(tmp_path, GRAY[:2], ".png")
+    paths[position].write_bytes(data)
+    message = rf"^{re.escape(str(paths[position]))} cannot be read as a picture \(.*\): repair it or take it out$"
+    with pytest.raises(pictures.UnreadablePicture, match=message) as raised:
+        pictures.load_pictures(paths)
+    assert raised.value.exit_code == 3
+
+
+def test_other_formats_never_reach_their_parser(tmp_path: Path) -> None:
+    file = BytesIO()
+    Image.fromarray(GRAY[0, ..., 0]).save(file, "PPM")
+    (tmp_path / "a.png").write_bytes(file.getvalue())
+    with pytest.raises(pictures.UnreadablePicture, match="cannot identify image file"):
+        pictures.load_pictures([tmp_path / "a.png"])
+
+
+def test_progress_runs_to_the_end() -> None:
+    seen: list[tuple[int, int]] = []
+    total = pictures.in_threads(lambda start, stop: stop - start, 1000, lambda done, total: seen.append((done, total)))
+    assert total == 1000
+    assert seen == [(256, 1000), (512, 1000), (768, 1000), (1000, 1000)]
+
+
+def test_the_first_failure_in_order_is_raised() -> None:
+    later_failed = threading.Event()
+
+    def work(start: int, stop: int) -> int:
+        if start == 256:
+            later_failed.set()
+            raise ValueError("the second piece")
+        if start == 0:
+            later_failed.wait(10)
+            raise ValueError("the first piece")
+        return 0
+
+    with pytest.raises(ValueError, match=r"^the first piece$"):
+        pictures.in_threads(work, 600)
+    assert later_failed.is_set()

@@ -1,0 +1,228 @@
+"""DATA: every kind of it, its halves, what is no DATA, and drawing from it."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import engram
+from engram.codecs.raw import Raw
+from engram.datasets import arrays, catalog, folders, idx, wardrobe
+from engram.datasets.source import CannotRead, NoSuchSplit, TooFewImages, UnknownData, draw_split, load
+from engram.errors import UsageError
+from engram.images import ImageSet, Splits
+
+DRAWN = wardrobe.draw(30, 0)
+FLAT = ImageSet(DRAWN.images)
+
+
+def save_folder(path: Path, images: ImageSet) -> None:
+    folders.save(images, path, "png")
+
+
+def save_archive(path: Path, images: ImageSet) -> None:
+    engram.pack(images, Raw(images.image_shape), path)
+
+
+KINDS: dict[str, tuple[str, Callable[[Path, ImageSet], object]]] = {
+    "npy": ("a.npy", arrays.save),
+    "npz": ("a.npz", arrays.save),
+    "idx": ("a-images-idx3-ubyte", idx.save_set),
+    "idx.gz": ("a-images-idx3-ubyte.gz", idx.save_set),
+    "idx of another name": ("a.dat", idx.save_set),
+    "folder": ("a", save_folder),
+    "archive": ("a.egm", save_archive),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("as_text", [False, True])
+def test_each_kind_of_data(kind: str, as_text: bool, tmp_path: Path) -> None:
+    name, save = KINDS[kind]
+    save(tmp_path / name, FLAT)
+    loaded = load(str(tmp_path / name) if as_text else tmp_path / name)
+    assert isinstance(loaded, ImageSet)
+    np.testing.assert_array_equal(loaded.images, FLAT.images, strict=True)
+
+
+@pytest.mark.parametrize("kind", ["npz", "idx", "idx.gz", "archive"])
+def test_labels_come_along(kind: str, tmp_path: Path) -> None:
+    name, save = KINDS[kind]
+    save(tmp_path / name, DRAWN)
+    loaded = load(tmp_path / name)
+    assert isinstance(loaded, ImageSet)
+    assert loaded.fingerprint() == DRAWN.fingerprint()
+
+
+def test_archives_are_data_for_whom_never_imported_them(tmp_path: Path) -> None:
+    save_archive(tmp_path / "a.egm", DRAWN)
+    code = """
+import sys
+from engram.datasets.source import load
+assert "engram.archive" not in sys.modules
+print(load(sys.argv[1]).fingerprint())
+assert "torch" not in sys.modules
+"""
+    done = subprocess.run([sys.executable, "-c", code, tmp_path / "a.egm"], check=True, capture_output=True, text=True)
+    assert done.stdout.strip() == DRAWN.fingerprint()
+
+
+def test_sets_pass_through() -> None:
+    halves = Splits(DRAWN, FLAT)
+    assert load(DRAWN) is DRAWN
+    assert load(halves) is halves
+
+
+@pytest.fixture
+def small_wardrobe(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wardrobe, "COUNTS", {"train": 20, "test": 10})
+
+
+@pytest.mark.usefixtures("small_wardrobe")
+def test_the_built_in_set_by_name() -> None:
+    both, train, test = (load(name) for name in ("wardrobe", "wardrobe:train", "wardrobe:test"))
+    assert isinstance(both, Splits)
+    assert isinstance(train, ImageSet)
+    assert isinstance(test, ImageSet)
+    assert both.train.fingerprint() == train.fingerprint() == wardrobe.draw(20, 0).fingerprint()
+    assert both.test.fingerprint() == test.fingerprint() == wardrobe.draw(10, 1).fingerprint()
+
+
+def test_a_known_set_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    halves = Splits(DRAWN[:20], DRAWN[20:])
+    monkeypatch.setattr(catalog, "load", lambda name, progress: halves)
+    assert load("fashion-mnist") is halves
+    assert load("fashion-mnist:train") is halves.train
+    assert load("fashion-mnist:test") is halves.test
+
+
+def test_a_divided_folder(tmp_path: Path) -> None:
+    folders.save(Splits(FLAT[:20], FLAT[20:]), tmp_path / "set", "png")
+    both = load(tmp_path / "set")
+    assert isinstance(both, Splits)
+    for split, half in (("train", FLAT[:20]), ("test", FLAT[20:])):
+        loaded = load(f"{tmp_path / 'set'}:{split}")
+        assert isinstance(loaded, ImageSet)
+        assert loaded.fingerprint() == half.fingerprint()
+
+
+def test_a_colon_in_a_name_is_no_split(tmp_path: Path) -> None:
+    arrays.save(tmp_path / "a:b.npz", FLAT)
+    loaded = load(f"{tmp_path}/a:b.npz")
+    assert isinstance(loaded, ImageSet)
+    assert len(loaded) == 30
+
+
+def test_progress_is_passed_on(tmp_path: Path) -> None:
+    seen: list[tuple[int, int]] = []
+    save_folder(tmp_path / "a", FLAT)
+    load(tmp_path / "a", lambda *now: seen.append(now))
+    assert seen == [(30, 30)]
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (
+            "fashion-mnsit",
+            "'fashion-mnsit' is no file, no folder and no known name; did you mean fashion-mnist? DATA is",
+        ),
+        ("wardrobes:test", "'wardrobes' is no file, no folder and no known name; did you mean wardrobe? DATA is"),
+        ("/no/such/file.npy", "'/no/such/file.npy' is no file, no folder and no known name. DATA is fashion-mnist, "),
+    ],
+)
+def test_unknown_names(data: str, message: str) -> None:
+    with pytest.raises(UnknownData, match=f"^{re.escape(message)}") as raised:
+        load(data)
+    assert raised.value.exit_code == 2
+    assert str(raised.value).endswith(
+        "DATA is fashion-mnist, wardrobe (with :train or :test), an IDX file, a folder of pictures, "
+        "or a file .npy, .npz, .egm"
+    )
+
+
+@pytest.mark.parametrize("content", [b"", b"a text"])
+def test_a_file_of_another_format(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_bytes(content)
+    message = f"{str(tmp_path / 'a.txt')!r} is a file of a format that is not read. DATA is"
+    with pytest.raises(UnknownData, match=f"^{re.escape(message)}"):
+        load(tmp_path / "a.txt")
+
+
+def test_splits_by_another_name(tmp_path: Path) -> None:
+    with pytest.raises(NoSuchSplit, match=r"^wardrobe:valid: a split is called train or test, not 'valid'$"):
+        load("wardrobe:valid")
+    arrays.save(tmp_path / "a.npz", FLAT)
+    message = f"{tmp_path / 'a.npz'} does not come divided into train and test; leave out :train"
+    with pytest.raises(NoSuchSplit, match=f"^{re.escape(message)}$"):
+        load(f"{tmp_path / 'a.npz'}:train")
+
+
+@pytest.mark.parametrize("kind", ["npy", "npz", "idx"])
+def test_a_file_that_cannot_be_read(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    name, save = KINDS[kind]
+    save(tmp_path / name, FLAT)
+
+    def refuse(*_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(idx if kind == "idx" else arrays, "load_set" if kind == "idx" else "load", refuse)
+    message = f"{tmp_path / name}: could not be read (Permission denied); see to its permissions"
+    with pytest.raises(CannotRead, match=f"^{re.escape(message)}$"):
+        load(tmp_path / name)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="nothing is forbidden to root")
+def test_a_file_without_permission(tmp_path: Path) -> None:
+    arrays.save(tmp_path / "a.npz", FLAT)
+    (tmp_path / "a.npz").chmod(0)
+    with pytest.raises(CannotRead, match="Permission denied"):
+        load(tmp_path / "a.npz")
+
+
+NUMBERED = ImageSet(np.arange(200, dtype=np.uint8).reshape(200, 1, 1, 1))
+
+
+def values(images: ImageSet) -> list[int]:
+    return [int(value) for value in images.images.ravel()]
+
+
+@given(st.lists(st.integers(0, 60), max_size=3), st.integers(0, 2**32))
+def test_drawn_subsets_are_disjoint_and_as_large_as_asked(counts: list[int], seed: int) -> None:
+    drawn = draw_split(NUMBERED, {str(place): count for place, count in enumerate(counts)}, seed)
+    assert [len(images) for images in drawn.values()] == counts
+    together = [value for images in drawn.values() for value in values(images)]
+    assert len(set(together)) == len(together)
+
+
+def test_drawing_is_as_it_is_written() -> None:
+    drawn = draw_split(NUMBERED, {"a": 3, "b": 2}, seed=7)
+    order = np.random.default_rng(7).permutation(200).tolist()
+    assert values(drawn["a"]) == order[:3]
+    assert values(drawn["b"]) == order[3:5]
+    assert values(draw_split(NUMBERED, {"a": 3}, seed=8)["a"]) != order[:3]
+
+
+def test_all_images_may_be_drawn() -> None:
+    assert sorted(values(draw_split(NUMBERED, {"all": 200}, 0)["all"])) == list(range(200))
+
+
+def test_too_few_images() -> None:
+    message = "5,000 train + 2,000 test = 7,000 images are needed, there are 200; ask for fewer"
+    with pytest.raises(TooFewImages, match=f"^{re.escape(message)}$") as raised:
+        draw_split(NUMBERED, {"train": 5000, "test": 2000}, 0)
+    assert raised.value.exit_code == 1
+
+
+def test_fewer_than_no_images() -> None:
+    with pytest.raises(UsageError, match=r"^a subset cannot have fewer than 0 images: \{'a': -1\}$"):
+        draw_split(NUMBERED, {"a": -1}, 0)
