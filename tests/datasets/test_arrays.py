@@ -173,6 +173,7 @@ BROKEN_NPY = {
     "nothing": b"",
     "another format": b"\x89PNG" + bytes(200),
     "cut in the header": npy_bytes()[:50],
+    "a header that never ends": npy_bytes("{'descr': '|u1',"),
     "cut in the values": npy_bytes()[:-1],
     "a byte too many": npy_bytes() + b"\0",
     "a header that is no dictionary": npy_bytes("['a']"),
@@ -206,6 +207,15 @@ def test_each_cut_of_an_npz_is_refused(tmp_path: Path) -> None:
     for end in range(0, len(data), 7):
         path.write_bytes(data[:end])
         refused(path, arrays.BrokenArrayFile, "not a sound .npz file (")
+
+
+def test_a_zip_that_points_before_its_start_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.npz"
+    np.savez(path, images=SMALL.images)
+    data = bytearray(path.read_bytes())
+    data[-6] += 1  # where the directory lies, in the zip's last 22 bytes
+    path.write_bytes(data)
+    refused(path, arrays.BrokenArrayFile, "not a sound .npz file (it points before its own start)")
 
 
 def test_a_zip_bomb_is_refused_before_it_is_read(tmp_path: Path) -> None:

@@ -6,8 +6,10 @@ Images are uint8[n, h, w] (gray) or uint8[n, h, w, c]. An .npz has the keys `ima
 
 from __future__ import annotations
 
+import errno
 import math
 import os
+import tokenize
 import zipfile
 import zlib
 from io import BytesIO
@@ -24,6 +26,8 @@ from engram.images import ImageSet, Pixels
 
 _MOST_UNNAMED_CLASSES = 1 << 16
 _LARGEST_EXPANSION = 1032  # deflate: 258 bytes from two bits
+_BROKEN = (ValueError, EOFError, SyntaxError, RuntimeError, tokenize.TokenError, zipfile.BadZipFile, zlib.error)
+"""What NumPy and zipfile raise at bytes that are not theirs."""
 
 
 class BrokenArrayFile(CorruptData):
@@ -41,8 +45,12 @@ def load(path: Path | str) -> ImageSet:
         if path.suffix == ".npy":
             return ImageSet(as_images(_map(path), path))
         return _from_npz(path)
-    except (ValueError, EOFError, SyntaxError, zipfile.BadZipFile, zlib.error, RuntimeError) as error:
+    except _BROKEN as error:
         raise BrokenArrayFile(f"{path}: not a sound {path.suffix} file ({error})") from error
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # what a zip directory that points before the file's start comes to
+            raise
+        raise BrokenArrayFile(f"{path}: not a sound {path.suffix} file (it points before its own start)") from error
 
 
 def save(path: Path | str, images: ImageSet) -> None:
