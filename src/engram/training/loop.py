@@ -70,11 +70,12 @@ def train(
     saved = None if checkpoint is None else Checkpoint(checkpoint, network, recipe, seed, images)
     if saved is not None:
         history.losses, history.seconds = saved.restore(network, step)
+    shuffled = torch.empty_like(inputs)
     with matrix_products(recipe.precision):
         for epoch in range(len(history.losses), recipe.epochs):
             started = time.perf_counter()
             order = epoch_order(len(inputs), seed, epoch).to(device)
-            shuffled = inputs[order]
+            torch.index_select(inputs, 0, order, out=shuffled)
             wanted = shuffled if targets is inputs else targets[order]
             total = torch.zeros((), device=device)
             for first in range(0, len(shuffled), recipe.batch_size):

@@ -13,6 +13,9 @@ from engram.networks.dense import DenseAutoencoder
 from engram.networks.tied import TiedAutoencoder
 from engram.training.recipe import Recipe
 
+sigmoid_backward = torch.ops.aten.sigmoid_backward.grad_input
+"""(gradient of a sigmoid's output, that output, grad_input=where to write) to the gradient of its input."""
+
 Objective = Callable[[Tensor, Tensor], Tensor]
 """(network output, target) to the mean loss of the batch, a scalar."""
 
@@ -96,24 +99,40 @@ class FullyConnectedDescent(Step):
     def __init__(self, network: DenseAutoencoder | TiedAutoencoder, learning_rate: float) -> None:
         self.network = network
         self.learning_rate = learning_rate
+        self.buffers: dict[int, tuple[Tensor, Tensor, Tensor]] = {}
 
     @torch.no_grad()
     def __call__(self, inputs: Tensor, targets: Tensor) -> Tensor:
-        net, x = self.network, inputs.flatten(1)
-        code = torch.addmm(net.analysis_bias, x, net.analysis_matrix).sigmoid_()
-        output = torch.addmm(net.synthesis_bias, code, net.synthesis_matrix).sigmoid_()
-        error = output - targets.flatten(1)
-        output_delta = torch.ops.aten.sigmoid_backward(error, output)
-        code_delta = torch.ops.aten.sigmoid_backward(output_delta @ net.synthesis_matrix.t(), code)
-        rate = -2 * self.learning_rate / error.numel()
+        net, n = self.network, len(inputs)
+        # (inputs, output's delta) and (code's delta, code), one below the other: what `tied` multiplies in one product
+        rows, codes, error = self._buffers(inputs)
+        x, output, code_delta, code = rows[:n], rows[n:], codes[:n], codes[n:]
+        x.copy_(inputs.flatten(1))
+        torch.addmm(net.analysis_bias, x, net.analysis_matrix, out=code).sigmoid_()
+        torch.addmm(net.synthesis_bias, code, net.synthesis_matrix, out=output).sigmoid_()
+        flat = torch.sub(output, targets.flatten(1), out=error).view(-1)
+        loss = flat.dot(flat) / flat.numel()
+        output_delta = sigmoid_backward(error, output, grad_input=output)
+        torch.mm(output_delta, net.synthesis_matrix.t(), out=code_delta)
+        sigmoid_backward(code_delta, code, grad_input=code_delta)
+        rate = -2 * self.learning_rate / flat.numel()
         if isinstance(net, TiedAutoencoder):
-            net.weight.addmm_(torch.cat((x, output_delta)).t(), torch.cat((code_delta, code)), alpha=rate)
+            net.weight.addmm_(rows.t(), codes, alpha=rate)
         else:
             net.analysis_weight.addmm_(x.t(), code_delta, alpha=rate)
             net.synthesis_weight.addmm_(code.t(), output_delta, alpha=rate)
         net.analysis_bias.add_(code_delta.sum(0), alpha=rate)
         net.synthesis_bias.add_(output_delta.sum(0), alpha=rate)
-        return error.square_().mean()
+        return loss
+
+    def _buffers(self, inputs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """float32[2 n, pixels], [2 n, hidden] and [n, pixels], kept: fresh ones cost page faults at every step."""
+        n, pixels = len(inputs), self.network.pixels
+        if n not in self.buffers:
+            shapes = (2 * n, pixels), (2 * n, self.network.hidden), (n, pixels)
+            rows, codes, error = (inputs.new_empty(shape) for shape in shapes)
+            self.buffers[n] = rows, codes, error
+        return self.buffers[n]
 
     def state(self) -> dict[str, Tensor]:
         return {}
