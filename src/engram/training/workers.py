@@ -55,7 +55,7 @@ def run_jobs(
             done, _ = wait(waiting, timeout=0.2, return_when=FIRST_COMPLETED)
             while not ticks.empty():
                 report(ticks.get())
-            for future in done:
+            for future in [future for future in waiting if future in done]:  # in the order given
                 yield waiting.pop(future), future.result()
     finally:
         stop.set()
