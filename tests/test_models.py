@@ -39,8 +39,12 @@ def test_a_shared_matrix_is_stored_once(tmp_path: Path) -> None:
 
 def test_reading_needs_no_torch(tmp_path: Path) -> None:
     Model(make("tied", (8, 8, 1)).describe()).save(tmp_path / "m")
-    code = f"import sys; sys.modules['torch'] = None; from engram import models; print(models.load(__import__('pathlib').Path({str(tmp_path / 'm')!r})).network.code_numbers)"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "400\n"
+    code = (
+        "import sys; sys.modules['torch'] = None; from pathlib import Path; from engram import models;"
+        f"print(models.load(Path({str(tmp_path / 'm')!r})).network.code_numbers)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "400\n"
 
 
 def _file(header: object, **tensors: np.ndarray) -> bytes:

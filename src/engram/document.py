@@ -180,7 +180,7 @@ class Flow:
             _check(step in steps, f"flow {self.name!r}: an arrow names {step!r}, which is no step")
 
 
-Outcome = Literal["holds", "does not hold", "not compared"]
+Outcome = Literal["holds", "does not hold", "undecided", "not compared"]
 
 
 @dataclass(frozen=True)

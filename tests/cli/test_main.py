@@ -21,7 +21,9 @@ VERBS = ("reproduce", "train", "pack", "unpack", "get", "info", "verify", "data"
 
 def engram(*arguments: object, **changes: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "engram", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ | changes)
+    return subprocess.run(
+        command, capture_output=True, text=True, check=False, env=os.environ | {"CUDA_VISIBLE_DEVICES": ""} | changes
+    )
 
 
 @pytest.fixture
@@ -87,6 +89,9 @@ def test_every_setting_of_train_changes_the_result(images: Path, tmp_path: Path)
         (("reproduce", "--data", "IMAGES", "--out", "r"), 1, "images are needed, there are"),
         (("reproduce", "--seeds", 0, "--data", "IMAGES", "--out", "r"), 2, "at least one seed"),
         (("reproduce", "--method", "pca", "--data", "IMAGES", "--out", "r"), 2, "the paper has no method pca"),
+        (("train", "IMAGES", "--method", "ann", "--seed", -1, "-o", "m"), 2, "a seed is 0 or more, not -1"),
+        (("train", "IMAGES", "--method", "ann", "--hidden", 0, "-o", "m"), 2, "at least one number, not 0"),
+        (("reproduce", "--data", "IMAGES", "--out", "IMAGES"), 2, "is a file; --out names a folder"),
         (("info", "nowhere.egm"), 2, "nowhere.egm"),
         (("compress",), 2, "No such command"),
     ],
@@ -144,3 +149,36 @@ def test_ctrl_c_ends_at_once_and_leaves_nothing_half_written(command: tuple[str,
     assert not [path for path in tmp_path.rglob("*") if path.name.endswith(".part")]
     assert not (tmp_path / "m").exists()
     assert not (tmp_path / "r" / "report.html").exists()
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("train", "images.npz", "--method", "tied", "--epochs", "3", "-o", "m", "--bits", "3"),
+        ("pack", "images.npz", "--lossless", "-o", "a.egm"),
+        ("data", "export", "images.npz", "pictures"),
+        ("reproduce", "--data", "wardrobe", "--quick", "--method", "tied", "--out", "r"),
+    ],
+    ids=lambda command: command[0],
+)
+def test_a_terminal_gets_a_bar_and_no_error(command: tuple[str, ...], images: Path, tmp_path: Path) -> None:
+    ours, theirs = os.openpty()
+    environment = os.environ | {"TERM": "xterm", "COLUMNS": "100", "CUDA_VISIBLE_DEVICES": ""}
+    with subprocess.Popen(
+        [sys.executable, "-m", "engram", *command], cwd=tmp_path, stdout=-3, stderr=theirs, env=environment
+    ) as process:
+        os.close(theirs)
+        shown = b""
+        while True:
+            try:
+                piece = os.read(ours, 65536)
+            except OSError:  # the other end is closed
+                break
+            if not piece:
+                break
+            shown += piece
+    os.close(ours)
+    text = shown.decode()
+    assert process.returncode == 0, text
+    assert "Traceback" not in text
+    assert "\x1b[" in text, "a bar moves the cursor"

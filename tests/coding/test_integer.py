@@ -145,3 +145,11 @@ def test_pixels_do_not_depend_on_how_many_are_decoded_at_once():
     assert len(np.unique(together)) == 256
     assert np.array_equal(together[7:8], many(codes[7:8]))
     assert np.array_equal(together, np.concatenate([many(codes[i : i + 37]) for i in range(0, 400, 37)]))
+
+
+def test_a_bound_beyond_64_bits_does_not_wrap_around():
+    weight = np.full((4096, 1), 2**30, np.int64)  # 2^12 weights of 2^30 times 2^22 is 2^64, which is 0 in 64 bits
+    layer = with_numbers(Dense(NONE, NONE, "none"), weight, np.zeros(1, np.int64))
+    assert reach_of(layer, np.full(4096, 2**22)) == 2.0**64
+    with pytest.raises(InexactNetwork, match=r"^a dense layer's sums may reach 184467440737\d{8}, beyond"):
+        network([IntegerLayer(layer, 22, 0, 255, None)], [2**22] * 4096)

@@ -148,7 +148,7 @@ def test_a_table_is_semantic_and_its_numbers_sort_by_value(tmp_path):
 
 
 def test_an_outcome_is_said_by_a_sign_and_by_words(tmp_path):
-    outcomes = {"holds": "✓", "does not hold": "✗", "not compared": "–"}
+    outcomes = {"holds": "✓", "does not hold": "✗", "undecided": "?", "not compared": "–"}
     page = page_of(tmp_path, Verdicts("", tuple(Verdict("c", "s", "p", "m", outcome) for outcome in outcomes)))
     for outcome, sign in outcomes.items():
         assert f"{sign} {outcome}" in page.text

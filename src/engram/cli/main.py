@@ -42,6 +42,16 @@ def main() -> None:
     except EngramError as error:
         print(f"engram: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
+    except ModuleNotFoundError as error:
+        extra = {"torch": "train", "matplotlib": "report", "jinja2": "report"}.get(error.name or "")
+        if extra is None:
+            raise
+        print(f"engram: this needs {error.name}; `pip install engram[{extra}]` brings it", file=sys.stderr)
+        sys.exit(1)
     except Interrupted:
-        print("engram: interrupted; nothing half-written is left under a final name", file=sys.stderr)
+        print(
+            "engram: interrupted; nothing half-written is left under a final name, "
+            "and the same command goes on with what train and reproduce had finished (pack: with --resume)",
+            file=sys.stderr,
+        )
         sys.exit(130)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,6 +11,7 @@ import typer
 
 from engram.cli.terminal import Json, tell, work_bar
 from engram.cli.train import Device
+from engram.errors import UsageError
 
 
 def reproduce(
@@ -36,6 +38,10 @@ def reproduce(
     DIR gets report.html, results.json, figures/ and models/. A run that was stopped goes on where it was when the
     same command is given again.
     """
+    if out.exists() and not out.is_dir():
+        raise UsageError(f"{out} is a file; --out names a folder")
+    for library in ("matplotlib", "jinja2"):  # for the page: better missed now than after the training
+        import_module(library)
     from engram.experiments.output import write
     from engram.experiments.reproduce import reproduce as run
     from engram.training.device import choose_device

@@ -32,10 +32,14 @@ def progress_bar(title: str, *, unit: str = "") -> Iterator[Callable[[int, int],
     from rich import progress as rich
     from rich.console import Console
 
+    class Rate(rich.ProgressColumn):
+        """Units a second, once two reports have come."""
+
+        def render(self, task: rich.Task) -> str:
+            return "" if task.speed is None else f"{task.speed:,.3g} {unit}/s"
+
     amount = (
-        [rich.DownloadColumn(), rich.TransferSpeedColumn()]
-        if unit == "bytes"
-        else [rich.MofNCompleteColumn(), rich.TextColumn(f"{{task.speed:,.0f}} {unit}/s")]
+        [rich.DownloadColumn(), rich.TransferSpeedColumn()] if unit == "bytes" else [rich.MofNCompleteColumn(), Rate()]
     )
     columns = [rich.TextColumn(title), rich.BarColumn(), *amount, rich.TimeRemainingColumn()]
     with rich.Progress(*columns, console=Console(stderr=True), transient=True) as bar:

@@ -114,7 +114,9 @@ class IntegerNetwork:
                 self._volume = max(self._volume, _volume(layer.linear, shape))
                 reach = reach_of(layer.linear, limits) + layer.half
                 if reach >= EXACT64:
-                    raise InexactNetwork(f"a {layer.linear.kind} layer's sums may reach {reach}, beyond {EXACT64 - 1}")
+                    raise InexactNetwork(
+                        f"a {layer.linear.kind} layer's sums may reach {reach:.0f}, beyond {EXACT64 - 1}"
+                    )
                 self.layers.append(layer.in_dtype(np.float32 if reach < EXACT32 else np.float64))
                 ends = layer.range
                 shape = layer.linear.shape_after(shape)
@@ -147,11 +149,15 @@ class IntegerNetwork:
         return pixels
 
 
-def reach_of(layer: Linear, largest: Integers) -> int:
-    """What no partial sum exceeds, given the largest |a| of each number that goes in, flat."""
-    size = np.abs(layer.weight).astype(np.int64)
+def reach_of(layer: Linear, largest: Integers) -> float:
+    """What no partial sum exceeds, given the largest |a| of each number that goes in, flat.
+
+    In float64, which unlike int64 never wraps around: no term is negative, so a sum below 2^53 was exact all the way,
+    and one that reached 2^53 can only have been rounded to 2^53 or above.
+    """
+    size = np.abs(layer.weight.astype(np.float64))
     inputs = size.shape[1 if isinstance(layer, Convolution) else 0]
-    largest = largest.reshape(inputs, -1).max(axis=1)
+    largest = largest.reshape(inputs, -1).max(axis=1).astype(np.float64)
     match layer:
         case Dense():
             sums = largest @ size
@@ -159,11 +165,11 @@ def reach_of(layer: Linear, largest: Integers) -> int:
             sums = (size.sum(axis=(2, 3)) * largest).sum(axis=1)
         case TransposedConvolution():  # an output meets those taps only whose phase of the stride is its own
             _, outputs, height, width = size.shape
-            taps = np.zeros((outputs, height + -height % layer.stride, width + -width % layer.stride), np.int64)
+            taps = np.zeros((outputs, height + -height % layer.stride, width + -width % layer.stride))
             taps[:, :height, :width] = (size * largest[:, None, None, None]).sum(axis=0)
             phases = taps.reshape(outputs, -1, layer.stride, taps.shape[2] // layer.stride, layer.stride)
             sums = phases.sum(axis=(1, 3)).max(axis=(1, 2))
-    return int((sums + np.abs(layer.bias).astype(np.int64)).max())
+    return float((sums + np.abs(layer.bias.astype(np.float64))).max())
 
 
 def _volume(layer: Linear, shape: Shape) -> int:

@@ -7,8 +7,10 @@ from typing import final
 import numpy as np
 from numpy.typing import NDArray
 
+from engram.errors import UsageError
 from engram.images import ImageSet
 from engram.models import Model
+from engram.networks.classifier import Classifier
 from engram.networks.registry import restore
 from engram.networks.running import classify
 
@@ -19,11 +21,16 @@ class Judge:
 
     def __init__(self, model: Model) -> None:
         self.network = restore(model)
+        if not isinstance(self.network, Classifier):
+            raise UsageError(f"a judge is a classifier, not {model.network.method}")
         self.classes = len(model.facts["class_names"])
 
     def confusion(self, images: ImageSet) -> NDArray[np.int64]:
-        """counts[true class, judged class] of images with labels."""
-        assert images.labels is not None
+        """counts[true class, judged class]. Raises UsageError for images without labels, or of other classes."""
+        if images.labels is None:
+            raise UsageError("images without labels cannot be judged")
+        if images.labels.max(initial=0) >= self.classes:
+            raise UsageError(f"label {images.labels.max()} is none of the {self.classes} classes that the judge knows")
         counts = np.zeros((self.classes, self.classes), np.int64)
         np.add.at(counts, (images.labels, classify(self.network, images.images)), 1)
         return counts

@@ -21,7 +21,7 @@ from engram.document import (
     Verdicts,
 )
 from engram.experiments import decisions, paper
-from engram.experiments.claims import by_method, spread, verdicts
+from engram.experiments.claims import by_method, comparable, spread, verdicts
 from engram.experiments.montage import montage
 from engram.experiments.plan import JUDGE, PAPER
 from engram.experiments.reproduce import Reproduction
@@ -38,7 +38,6 @@ def document(run: Reproduction) -> Document:
     """The page of a reproduction."""
     results = run.results
     data = results["data"]
-    paper_data = data["is_papers"] and not results["quick"]
     sections = [
         Section("What the paper claims, and what we measure", _claims(run)),
         Section("The system", _system(run)),
@@ -50,7 +49,7 @@ def document(run: Reproduction) -> Document:
         Section("What the classifier confuses", _confusions(run)),
     ]
     return Document(
-        title=f"{paper.TITLE}, reproduced" + ("" if paper_data else f" on {data['name']}"),
+        title=f"{paper.TITLE}, reproduced" + ("" if comparable(results) else f" on {data['name']}"),
         summary=_summary(results),
         sections=tuple(section for section in sections if section.blocks),
         facts=_facts(results),
@@ -70,6 +69,8 @@ def _warning(results: dict[str, Any]) -> str:
         return f"These results were made on {data['name']}, not on the paper's data; nothing is compared with it."
     if results["quick"]:
         return "A quick run: fewer images, epochs and seeds than the paper's; nothing is compared with it."
+    if not comparable(results):
+        return "A run on fewer images than the paper's; nothing is compared with it."
     return ""
 
 
@@ -316,7 +317,7 @@ def _confusions(run: Reproduction) -> tuple[Block, ...]:
 
 
 def _comparable(run: Reproduction) -> bool:
-    return bool(run.results["data"]["is_papers"]) and not run.results["quick"]
+    return comparable(run.results)
 
 
 def _rows(run: Reproduction, method: str) -> list[dict[str, Any]]:

@@ -44,7 +44,7 @@ def blocks(results: dict[str, Any]) -> tuple[Block, ...]:
         )
         found += [
             Text(
-                "Every other row departs from our choice in the one thing that it names (one seed)."
+                "Every other row departs from our choice in what it names, and in nothing else (one seed)."
                 + _learning_rate_note(rows)
             ),
             Table("What the open choices change.", COLUMNS, tuple(_line(label, of) for label, of in together)),

@@ -59,8 +59,8 @@ def prepare(data: str | None, counts: dict[str, int], device: str, progress: sou
         loaded = source.load("wardrobe", progress)
     name = data or ("wardrobe" if missing else PAPER_DATA)
     if isinstance(loaded, ImageSet):
-        sixth = len(loaded) // 7
-        halves = source.draw_split(loaded, {"test": sixth, "train": len(loaded) - sixth}, SPLIT_SEED)
+        seventh = len(loaded) // 7  # the paper's share
+        halves = source.draw_split(loaded, {"test": seventh, "train": len(loaded) - seventh}, SPLIT_SEED)
         loaded = Splits(halves["train"], halves["test"])
     for half in loaded:
         if half.labels is None:

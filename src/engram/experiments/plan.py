@@ -52,7 +52,7 @@ OPEN = (
         for method in ("cnn", "ann", "tied")
     ),
     *(
-        choice(method, "output", "no sigmoid at the output", {"output": "none"}, learning_rate=rate)
+        choice(method, "output", "no sigmoid at the output, learning rate 10", {"output": "none"}, learning_rate=rate)
         for method, rate in (("ann", 10.0), ("tied", 10.0))
     ),
     choice("cnn", "stride", "first stride 2 instead of 3", {"first_stride": 2}),

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from engram import layers
+from engram.errors import UsageError
 from engram.layers import Activation
 from engram.networks.autoassociative import AutoAssociative
 from engram.networks.description import to_array
@@ -26,6 +27,8 @@ class FullyConnected(AutoAssociative):
     def __init__(self, image_shape: tuple[int, int, int], hidden: int = 400, output: Activation = "sigmoid") -> None:
         super().__init__(image_shape)
         height, width, channels = image_shape
+        if hidden < 1:
+            raise UsageError(f"a code has at least one number, not {hidden}")
         self.pixels = height * width * channels
         self.hidden = hidden
         self.output = output

@@ -46,6 +46,8 @@ def fit(
         recipe = replace(RECIPES[method], **recipe_changes)
     except TypeError as error:
         raise UsageError(f"a recipe has no such setting: {error}") from error
+    if seed < 0:
+        raise UsageError(f"a seed is 0 or more, not {seed}")
     options = dict(options or {})
     if method == "classifier":
         options.setdefault("classes", len(images.class_names))

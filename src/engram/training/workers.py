@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from contextlib import contextmanager
 from multiprocessing import get_context
 from multiprocessing.queues import Queue
 from multiprocessing.synchronize import Event
@@ -50,7 +52,8 @@ def run_jobs(
     pool = ProcessPoolExecutor(min(workers, max(1, len(jobs))), context, _start, (work, shared, ticks, stop))
     waiting: dict[Future[Result], Job] = {}
     try:
-        waiting = {pool.submit(_run, job): job for job in jobs}
+        with _deaf_to_ctrl_c():  # workers start here and stay so; this process hears Ctrl-C and stops them
+            waiting = {pool.submit(_run, job): job for job in jobs}
         while waiting:
             done, _ = wait(waiting, timeout=0.2, return_when=FIRST_COMPLETED)
             while not ticks.empty():
@@ -62,6 +65,19 @@ def run_jobs(
         pool.shutdown(cancel_futures=True)
 
 
+@contextmanager
+def _deaf_to_ctrl_c() -> Iterator[None]:
+    """Ignore Ctrl-C for a moment, and for the whole life of processes that start in it."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # only the main thread may, and only it hears Ctrl-C
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 _mine: tuple[Callable[..., Any], Any, Tick]
 
 
@@ -71,7 +87,6 @@ def _start(work: Callable[..., Any], shared: Any, ticks: Queue[float], stop: Eve
 
     global _mine  # noqa: PLW0603 - a worker process has one task for its life
     torch.set_num_threads(1)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent hears Ctrl-C and stops us
 
     def tick(amount: float) -> None:
         if stop.is_set():
