@@ -33,6 +33,8 @@ TOPOLOGIES = {
     "tied": ("figure-5-tied", "Figure 5. The auto-associative network with shared weights (2.2.3)."),
 }
 
+_SIDE_BY_SIDE = "training on one thread, with one more on each other core."
+
 
 def document(run: Reproduction) -> Document:
     """The page of a reproduction."""
@@ -176,7 +178,7 @@ def _networks(run: Reproduction) -> tuple[Block, ...]:
         Column("learning rate", 3),
         Column("batch"),
         Column("parameters"),
-        Column("precision of products"),
+        Column("factors of products may be"),
     )
     table = tuple(
         (
@@ -261,7 +263,7 @@ def _results(run: Reproduction) -> tuple[Block, ...]:
         "in the last epoch, pixels in [0, 1]. The published losses are on a scale that the paper does not give: only "
         "their order can be compared. Accuracy is the classifier's on recovered test images, rounded to whole pixel "
         f"values; on the originals of its own test set it reaches {100 * originals.mean:.2f} %. A time is that of one "
-        "training, on one core while another training has the next."
+        + ("training on a GPU." if run.results["environment"]["device"] != "cpu" else _SIDE_BY_SIDE)
     )
     return (
         Table("Table 3. The three methods.", tuple(columns), table),
