@@ -1,0 +1,69 @@
+"""The dial: from what a user asks of an archive to the bits of a code unit that `freeze` takes."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from engram.codecs.freeze import freeze
+from engram.codecs.frozen import Frozen
+from engram.errors import UsageError
+from engram.images import ImageSet, Pixels
+from engram.layers import Network
+
+LEAST_BITS, MOST_BITS = 0.05, 8.0
+SAMPLE = 500
+"""How many training images a quality is measured on."""
+STEPS, TOLERANCE_DB = 12, 0.05
+
+
+class OutOfReach(UsageError):
+    """A target that the network cannot meet; the text says what it can."""
+
+
+def freeze_to_bytes(network: Network, training: ImageSet, bytes_per_image: float) -> Frozen:
+    """The codec that takes about so many bytes an image (without index, labels and model) on images like these.
+
+    Raises OutOfReach where that is less or more than the code can take.
+    """
+    units = network.code_numbers
+    least, most = (bits * units / 8 for bits in (LEAST_BITS, MOST_BITS))
+    if not least <= bytes_per_image <= most:
+        raise OutOfReach(
+            f"{network.method} has a code of {units} numbers, which take from {least:.3g} to {most:.4g} bytes an "
+            f"image, not {bytes_per_image:g}; train a network with another code size"
+        )
+    return freeze(network, training, bits=8 * bytes_per_image / units)
+
+
+def freeze_to_psnr(network: Network, training: ImageSet, psnr_db: float) -> Frozen:
+    """The codec of the fewest bits whose PSNR on a sample of the training images is the one asked for.
+
+    Found by halving, to TOLERANCE_DB. Raises OutOfReach where even MOST_BITS a unit fall short of it.
+    """
+    sample = training.images[:: -(-len(training) // SAMPLE)] if len(training) else training.images
+    codec = freeze(network, training, bits=MOST_BITS)
+    best = _psnr_db(codec, sample)
+    if best < psnr_db - TOLERANCE_DB:
+        raise OutOfReach(
+            f"{network.method} reaches {best:.2f} dB on images like these, not {psnr_db:g}; "
+            "train it longer or with a larger code, or pack with --lossless"
+        )
+    low, high = LEAST_BITS, MOST_BITS
+    for _ in range(STEPS):
+        middle = (low * high) ** 0.5
+        tried = freeze(network, training, bits=middle)
+        reached = _psnr_db(tried, sample)
+        if reached >= psnr_db - TOLERANCE_DB:
+            codec, high = tried, middle
+        else:
+            low = middle
+        if abs(reached - psnr_db) <= TOLERANCE_DB:
+            break
+    return codec
+
+
+def _psnr_db(codec: Frozen, sample: Pixels) -> float:
+    """Peak signal-to-noise ratio of the sample, encoded and decoded."""
+    decoded = codec.decode(codec.encode(sample), len(sample))
+    error = np.square(decoded.astype(np.float64) - sample).mean() / 255**2
+    return float(-10 * np.log10(max(error, 1e-12)))
