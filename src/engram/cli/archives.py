@@ -33,6 +33,12 @@ def pack(
         Path | None, typer.Option("-m", "--model", metavar="MODEL", help="A trained model to pack with.")
     ] = None,
     lossless: Annotated[bool, typer.Option("--lossless", help="Give every pixel back as it is.")] = False,
+    bytes_: Annotated[
+        float | None, typer.Option("--bytes", help="With a model: bytes an image, the model apart.")
+    ] = None,
+    psnr: Annotated[
+        float | None, typer.Option("--psnr", help="With a model: quality in dB, in the fewest bytes.")
+    ] = None,
     bits: Annotated[float | None, typer.Option("--bits", help="With a model: mean bits for each code unit.")] = None,
     block: Annotated[int, typer.Option("--block", help="Images in a block, 1 to 65536.")] = 64,
     no_model: Annotated[
@@ -55,7 +61,7 @@ def pack(
     with progress_bar("Reading", unit="images") as progress:
         images = source.load(data, progress)
     sets = list(images) if isinstance(images, Splits) else [images]
-    codec = choose_codec(sets[0], model, lossless, bits)
+    codec = choose_codec(sets[0], model, lossless, {"bytes": bytes_, "psnr": psnr, "bits": bits})
     beside = out.with_name(out.name + ".model")
     if no_model and beside.exists() and not (force or resume):
         raise OutputExists(f"{beside} exists already; choose another name, or replace it with --force")
@@ -86,22 +92,34 @@ def pack(
     tell(result, prose, as_json)
 
 
-def choose_codec(images: ImageSet, model: Path | None, lossless: bool, bits: float | None) -> Codec:
-    """The codec to pack with: a model's, frozen on the images at `bits` a unit (3 unless said), or a lossless one."""
+def choose_codec(images: ImageSet, model: Path | None, lossless: bool, dials: dict[str, float | None]) -> Codec:
+    """The codec to pack with: a lossless one, or a model's, frozen on the images at the one dial that is given."""
     from engram.errors import UsageError
 
+    turned = {name: value for name, value in dials.items() if value is not None}
     if lossless:
-        if model or bits is not None:
-            raise UsageError("--lossless takes neither a model nor --bits")
+        if model or turned:
+            raise UsageError("--lossless takes neither a model nor another dial")
         from engram.codecs.raw import Raw
 
         return Raw(images.image_shape)
     if model is None:
         raise UsageError("say how to pack: --lossless, or -m MODEL with a model that `engram train` made")
+    if len(turned) > 1:
+        raise UsageError(f"one dial at a time, not {' and '.join(f'--{name}' for name in turned)}")
+    from engram.codecs import dial
     from engram.codecs.freeze import freeze
     from engram.models import load
 
-    return freeze(load(model).network, images, bits=3.0 if bits is None else bits)
+    network = load(model).network
+    match turned:
+        case {"bytes": float(wanted)}:
+            return dial.freeze_to_bytes(network, images, wanted)
+        case {"psnr": float(wanted)}:
+            return dial.freeze_to_psnr(network, images, wanted)
+        case {"bits": float(wanted)}:
+            return freeze(network, images, bits=wanted)
+    return freeze(network, images)
 
 
 def unpack(
