@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import os
+from collections.abc import Iterable
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 import pytest
 from drawing import CLASSES, draw, flip
 
 from engram import archive, datasets
-from engram.archive import metadata, reader
+from engram.archive import metadata, reader, to_arrays
 from engram.archive import writer as writing
 from engram.archive.errors import CorruptBlock, CorruptMetadata, DuplicateName, UnsafeName
 from engram.archive.file import ArchiveFile
@@ -19,7 +22,7 @@ from engram.codecs.raw import Raw
 from engram.datasets import folders, idx
 from engram.errors import UsageError
 from engram.files import CannotWrite, OutputExists
-from engram.images import ImageSet
+from engram.images import ImageSet, Pixels
 
 SHAPE = (8, 9, 3)
 
@@ -113,6 +116,40 @@ def test_what_is_there_is_replaced_by_force_only(tmp_path: Path, name: str) -> N
         archive.unpack(path, tmp_path / name)
     archive.unpack(path, tmp_path / name, force=True)
     assert len(datasets.load(str(tmp_path / name))) == 20
+
+
+def test_labels_that_lie_beside_idx_images_are_replaced_by_force_only(tmp_path: Path) -> None:
+    path, labels = pack(tmp_path, draw(20)), tmp_path / "x-labels-idx1-ubyte"
+    labels.write_text("years of work")
+    with pytest.raises(OutputExists, match="x-labels-idx1-ubyte exists already; choose another name, or replace it"):
+        archive.unpack(path, tmp_path / "x-images-idx3-ubyte")
+    assert labels.read_text() == "years of work"
+    assert sorted(os.listdir(tmp_path)) == ["a.egm", labels.name]
+    archive.unpack(path, tmp_path / "x-images-idx3-ubyte", force=True)
+    assert len(datasets.load(str(tmp_path / "x-images-idx3-ubyte"))) == 20
+
+
+@pytest.mark.parametrize("folder", ["x-images-idx3-ubyte", "x-labels-idx1-ubyte"])
+def test_idx_is_not_written_over_a_folder(tmp_path: Path, folder: str) -> None:
+    path = pack(tmp_path, draw(20))
+    (tmp_path / folder).mkdir()
+    with pytest.raises(OutputExists, match=f"{folder} is a folder; choose another name"):
+        archive.unpack(path, tmp_path / "x-images-idx3-ubyte", force=True)
+    assert sorted(os.listdir(tmp_path)) == ["a.egm", folder]
+
+
+def test_labels_that_cannot_be_written_leave_no_images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, write = pack(tmp_path, draw(20)), to_arrays._write_idx
+
+    def run_out_of_room(file: IO[bytes], suffix: str, shape: tuple[int, ...], arrays: Iterable[Pixels]) -> None:
+        if len(shape) == 1:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        write(file, suffix, shape, arrays)
+
+    monkeypatch.setattr(to_arrays, "_write_idx", run_out_of_room)
+    with pytest.raises(CannotWrite, match="No space left on device"):
+        archive.unpack(path, tmp_path / "x-images-idx3-ubyte")
+    assert os.listdir(tmp_path) == ["a.egm"]
 
 
 def test_force_does_not_delete_what_is_not_pictures(tmp_path: Path) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import gzip
+import os
 import re
 import struct
 import zipfile
 from collections.abc import Iterable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import IO, Any, cast
 
@@ -17,7 +19,7 @@ from numpy.typing import NDArray
 from engram.archive.errors import UnsafeName
 from engram.archive.intact import Intact
 from engram.errors import UsageError
-from engram.files import replacing_file
+from engram.files import OutputExists, replacing_file
 from engram.images import Pixels
 
 IDX_NAME = re.compile(r".*([-.]idx[34]-ubyte|\.idx)(\.gz)?")
@@ -50,10 +52,11 @@ def write_npz(intact: Intact, out: Path) -> None:
                     npy.write_array(member, array, allow_pickle=False)
 
 
-def write_idx(intact: Intact, out: Path) -> None:
+def write_idx(intact: Intact, out: Path, force: bool = False) -> None:
     """The images, gzipped where the name ends in .gz, and the labels (if any) beside them under the MNIST naming.
 
-    Raises UsageError where labels have no file name to go to, or a label is above 255.
+    Both files appear, or none. Raises OutputExists where either is there already, unless `force` allows a file to be
+    replaced; UsageError where labels have no file name to go to, or a label is above 255.
     """
     labels = intact.labels()
     if labels is not None:
@@ -63,20 +66,30 @@ def write_idx(intact: Intact, out: Path) -> None:
             raise UsageError(f"{out}: IDX holds labels up to 255, not {labels.max()}; unpack to a .npz file")
     height, width, channels = intact.archive.image_shape
     shape = (len(intact), height, width) if channels == 1 else (len(intact), height, width, channels)
-    _write_idx_file(out, shape, intact.batches())
-    if labels is not None:
-        labels_out = out.with_name(_IDX_IMAGES_NAME.sub(r"\1-labels\2idx1-ubyte\3", out.name))
-        _write_idx_file(labels_out, labels.shape, [labels.astype(np.uint8)])
+    labels_out = out.with_name(_IDX_IMAGES_NAME.sub(r"\1-labels\2idx1-ubyte\3", out.name))
+    for path in (out,) if labels is None else (out, labels_out):
+        if path.is_dir():
+            raise OutputExists(f"{path} is a folder; choose another name")
+        if path.exists() and not force:
+            raise OutputExists(f"{path} exists already; choose another name, or replace it with --force")
+    with ExitStack() as files:  # it renames them at its end, when all of them are complete
+        file = files.enter_context(replacing_file(out))
+        _write_idx(file, out.suffix, shape, intact.batches())
+        if labels is not None:
+            file = files.enter_context(replacing_file(labels_out))
+            _write_idx(file, out.suffix, labels.shape, [labels.astype(np.uint8)])
 
 
-def _write_idx_file(out: Path, shape: tuple[int, ...], arrays: Iterable[Pixels]) -> None:
-    with replacing_file(out) as file:
-        target = cast(IO[bytes], gzip.GzipFile("", "wb", 6, file, mtime=0)) if out.suffix == ".gz" else file
-        target.write(struct.pack(f">HBB{len(shape)}I", 0, 8, len(shape), *shape))
-        for array in arrays:
-            target.write(array.tobytes())
-        if target is not file:
-            target.close()
+def _write_idx(file: IO[bytes], suffix: str, shape: tuple[int, ...], arrays: Iterable[Pixels]) -> None:
+    """Writes all of a file, through to the disk: what fails, fails here."""
+    target = cast(IO[bytes], gzip.GzipFile("", "wb", 6, file, mtime=0)) if suffix == ".gz" else file
+    target.write(struct.pack(f">HBB{len(shape)}I", 0, 8, len(shape), *shape))
+    for array in arrays:
+        target.write(array.tobytes())
+    if target is not file:
+        target.close()
+    file.flush()
+    os.fsync(file.fileno())
 
 
 def _write_images(intact: Intact, file: IO[bytes]) -> None:

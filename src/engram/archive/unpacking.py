@@ -51,11 +51,11 @@ def unpack(
     if out.exists() and not force:
         raise OutputExists(f"{out} exists already; choose another name, or replace it with --force")
     intact = Intact(archive, verify(archive) if skip_damaged else None, progress)
-    _write(intact, out)
+    _write(intact, out, force)
     return Unpacked(len(intact), intact.damage)
 
 
-def _write(intact: Intact, out: Path) -> None:
+def _write(intact: Intact, out: Path, force: bool) -> None:
     from engram.archive import to_arrays
 
     if out.suffix == ".npy":
@@ -63,7 +63,7 @@ def _write(intact: Intact, out: Path) -> None:
     elif out.suffix == ".npz":
         to_arrays.write_npz(intact, out)
     elif to_arrays.IDX_NAME.fullmatch(out.name):
-        to_arrays.write_idx(intact, out)
+        to_arrays.write_idx(intact, out, force)
     else:
         from engram.archive.to_folder import write_folder  # brings Pillow
 
