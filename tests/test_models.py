@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ import pytest
 from safetensors.numpy import save
 
 from engram import models
+from engram.layers import Dense
 from engram.models import CorruptModel, Model, ModelNotFound
 from engram.networks.registry import NETWORKS, make
 
@@ -77,6 +79,53 @@ def _file(header: object, **tensors: np.ndarray) -> bytes:
 def test_a_file_that_is_no_model_is_refused(data: bytes, message: str, tmp_path: Path) -> None:
     (tmp_path / "m").write_bytes(data)
     with pytest.raises(CorruptModel, match=message):
+        models.load(tmp_path / "m")
+
+
+def _describing(*analysis: dict[str, object], **tensors: np.ndarray) -> bytes:
+    header = {"format": "engram-model/1", "method": "ann", "image_shape": [4, 4, 1], "facts": {}, "synthesis": []}
+    return _file(header | {"analysis": list(analysis)}, **tensors)
+
+
+def _convolution(**settings: object) -> bytes:
+    kernel = {"analysis.0.weight": np.ones((1, 1, 2, 2), np.float32), "analysis.0.bias": np.ones(1, np.float32)}
+    layer = {"kind": "convolution", "stride": 1, "padding": 0, "activation": "none"}
+    return _describing(layer | settings, **kernel)
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (_convolution(stride=0), "layer analysis.0 has a stride of 0"),
+        (_convolution(stride=-1), "layer analysis.0 has a stride of -1"),
+        (_convolution(stride=1.5), "layer analysis.0 has a stride of 1.5"),
+        (_convolution(padding=-1), "layer analysis.0 has a padding of -1"),
+        (_describing({"kind": "max pooling", "size": 2, "stride": 0}), "layer analysis.0 has a stride of 0"),
+        (_describing({"kind": "max pooling", "size": -2, "stride": 1}), "layer analysis.0 has a size of -2"),
+        (_describing({"kind": "max pooling", "size": 9, "stride": 1}), r"make \(1, -4, -4\) of \(1, 4, 4\)"),
+        (_describing({"kind": "pad", "height": -4, "width": 4}), "layer analysis.0 has a height of -4"),
+        (_describing({"kind": "crop", "height": 4, "width": 0}), "layer analysis.0 has a width of 0"),
+        (
+            _file({"format": "engram-model/1", "analysis": [], "synthesis": [], "image_shape": [1e999, 4, 1]}),
+            "infinity",
+        ),
+        (_describing({"kind": "reshape", "shape": [-1, 16]}), r"make \(-1, 16\) of \(1, 4, 4\)"),
+    ],
+)
+def test_a_layer_of_impossible_sizes_is_refused(data: bytes, message: str, tmp_path: Path) -> None:
+    (tmp_path / "m").write_bytes(data)
+    with pytest.raises(CorruptModel, match=message):
+        models.load(tmp_path / "m")
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_weights_that_are_no_numbers_are_refused(value: float, tmp_path: Path) -> None:
+    network = make("ann", (8, 8, 1), hidden=2).describe()
+    dense, *rest = network.synthesis
+    assert isinstance(dense, Dense)
+    damaged = replace(dense, bias=np.full_like(dense.bias, value))
+    Model(replace(network, synthesis=(damaged, *rest))).save(tmp_path / "m")
+    with pytest.raises(CorruptModel, match=r"synthesis\.0\.bias holds values that are not finite; train it again"):
         models.load(tmp_path / "m")
 
 

@@ -32,6 +32,8 @@ KINDS: dict[str, type[layers.Layer]] = {
         layers.Reshape,
     )
 }
+_LEAST = {"stride": 1, "size": 1, "height": 1, "width": 1, "padding": 0}
+"""The smallest whole number of each of a layer's settings."""
 
 
 class CorruptModel(CorruptData):
@@ -85,16 +87,22 @@ def load(path: Path) -> Model:
         if header["format"] != FORMAT:
             raise CorruptModel(f"{path} is of format {header['format']!r}; this version reads {FORMAT!r}")
         tensors = load_file(path)
+        for name, values in tensors.items():
+            if not np.isfinite(values).all():
+                raise CorruptModel(f"{path}: {name} holds values that are not finite; train it again")
         analysis = [_layer(f"analysis.{i}", s, tensors, []) for i, s in enumerate(header["analysis"])]
         matrices = [layer.weight for layer in analysis if isinstance(layer, layers.Dense)]
         synthesis = [_layer(f"synthesis.{i}", s, tensors, matrices) for i, s in enumerate(header["synthesis"])]
         height, width, channels = (int(side) for side in header["image_shape"])
         network = layers.Network(header["method"], (height, width, channels), tuple(analysis), tuple(synthesis))
-        reached = layers.shapes(network.analysis + network.synthesis, network.input_shape)[-1]
-        if network.synthesis and reached != network.input_shape:
-            raise CorruptModel(f"{path}: its layers lead from {network.input_shape} to {reached}")
+        shapes = layers.shapes(network.analysis + network.synthesis, network.input_shape)
+        for before, after in zip(shapes[:1] + shapes, shapes, strict=False):
+            if min(after) < 1:
+                raise CorruptModel(f"{path}: its layers make {after} of {before}")
+        if network.synthesis and shapes[-1] != network.input_shape:
+            raise CorruptModel(f"{path}: its layers lead from {network.input_shape} to {shapes[-1]}")
         return Model(network, header["facts"])
-    except (SafetensorError, KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+    except (SafetensorError, KeyError, TypeError, ValueError, IndexError, AttributeError, ArithmeticError) as error:
         raise CorruptModel(f"{path} is no model of engram, or a damaged one: {error}") from error
 
 
@@ -106,6 +114,10 @@ def _layer(
     Each dense layer uses up one of `matrices`, so that the first of the synthesis mirrors the last of the analysis.
     """
     kind = KINDS[settings["kind"]]
+    for key, least in _LEAST.items():
+        value = settings.get(key, least)
+        if type(value) is not int or value < least:
+            raise ValueError(f"layer {name} has a {key} of {value}")
     values: dict[str, Any] = {key: value for key, value in settings.items() if key != "kind"}
     values |= {item.name: tensors[key] for item in fields(kind) if (key := f"{name}.{item.name}") in tensors}
     if kind is layers.Dense and matrices:
