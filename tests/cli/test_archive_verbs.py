@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 from engram import archive
 from engram.cli import archives
 from engram.codecs.pca import fit_pca
+from engram.codecs.raw import Raw
 from engram.errors import EngramError
 from engram.images import ImageSet
 from engram.models import Model
@@ -85,7 +86,24 @@ def test_get_one_image(tmp_path: Path, data: Path, packed: Path) -> None:
     assert (result["index"], result["height"], result["width"], result["channels"]) == (43, 9, 8, 1)
     assert np.array_equal(np.asarray(Image.open(out)), np.load(data)["images"][43])
     assert run("get", packed, 100, "-o", tmp_path / "no.png", code=2) == f"{packed} has images 0 to 99, not 100"
-    assert "pictures are not written as .xyz" in run("get", packed, 0, "-o", tmp_path / "image.xyz", code=2)
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".TIFF", ".ppm", ".pgm"])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_get_writes_every_suffix_it_offers(tmp_path: Path, suffix: str, channels: int) -> None:
+    images = np.random.default_rng(0).integers(0, 256, (2, 9, 8, channels), np.uint8)
+    archive.pack(ImageSet(images), Raw((9, 8, channels)), tmp_path / "a.egm")
+    run("get", tmp_path / "a.egm", 1, "-o", tmp_path / f"x{suffix}")
+    with Image.open(tmp_path / f"x{suffix}") as picture:
+        assert picture.size == (8, 9)
+
+
+@pytest.mark.parametrize("suffix", [".blp", ".qoi", ".xbm", ".pdf", ".xyz", ""])
+def test_get_offers_its_suffixes_where_another_is_asked_for(tmp_path: Path, packed: Path, suffix: str) -> None:
+    out = tmp_path / f"image{suffix}"
+    message = run("get", packed, 0, "-o", out, code=2)
+    assert f"pictures are not written as {suffix or 'files without a suffix'}; take one of .png, .jpg, " in message
+    assert not out.exists()
 
 
 def test_info_accounts_for_every_byte(packed: Path) -> None:

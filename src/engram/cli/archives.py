@@ -23,6 +23,7 @@ LeftOutModel = Annotated[
         "-m", "--model", metavar="MODEL", help="For an archive packed without its model: that, or an archive."
     ),
 ]
+PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm")
 Force = Annotated[bool, typer.Option("--force", help="Replace what is there.")]
 
 
@@ -163,6 +164,12 @@ def get(
     from engram.errors import UsageError
     from engram.files import OutputExists, replacing_file
 
+    suffix = out.suffix.lower()
+    if suffix not in PICTURE_SUFFIXES:
+        raise UsageError(
+            f"{out}: pictures are not written as {suffix or 'files without a suffix'}; "
+            f"take one of {', '.join(PICTURE_SUFFIXES)}"
+        )
     if out.exists() and not force:
         raise OutputExists(f"{out} exists already; choose another name, or replace it with --force")
     started = time.perf_counter()
@@ -174,11 +181,8 @@ def get(
     from PIL import Image
 
     picture = Image.fromarray(image[..., 0] if image.shape[2] == 1 else image)
-    format = Image.registered_extensions().get(out.suffix.lower())
-    if format not in Image.SAVE:
-        raise UsageError(f"{out}: pictures are not written as {out.suffix or 'files without a suffix'}; take .png")
     with replacing_file(out) as target:
-        picture.save(target, format)
+        picture.save(target, Image.registered_extensions()[suffix])
     height, width, channels = image.shape
     result = {"image": str(out), "index": index, "height": height, "width": width, "channels": channels}
     tell(result | {"seconds": round(seconds, 6)}, f"{out}: image {index} of {file}, {height} x {width}", as_json)
