@@ -156,6 +156,47 @@ def test_pack_with_a_model_that_is_left_out(tmp_path: Path, data: Path) -> None:
     assert fewer["bytes_per_image"] < with_model["bytes_per_image"]
 
 
+@pytest.fixture
+def model(tmp_path: Path, data: Path) -> Path:
+    Model(fit_pca(ImageSet(np.load(data)["images"][..., np.newaxis]), 4)).save(tmp_path / "model")
+    return tmp_path / "model"
+
+
+def test_a_left_out_model_is_there_before_its_archive(
+    tmp_path: Path, data: Path, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    beside, there = tmp_path / "a.egm.model", []
+    finish = archive.Writer.finish
+    monkeypatch.setattr(archive.Writer, "finish", lambda writer: (there.append(beside.exists()), finish(writer)))
+    run("pack", data, "-m", model, "--no-model", "-o", tmp_path / "a.egm")
+    assert there == [True]
+
+
+@pytest.mark.parametrize("resume", [[], ["--resume"]])
+def test_another_model_beside_the_archive_is_replaced_by_force_only(
+    tmp_path: Path, data: Path, model: Path, resume: list[str]
+) -> None:
+    out, beside = tmp_path / "a.egm", tmp_path / "a.egm.model"
+    pack = ("pack", data, "-m", model, "--no-model", "-o", out, *resume)
+    beside.write_text("years of work")
+    assert f"{beside} exists already, and is another model" in run(*pack, code=2)
+    assert beside.read_text() == "years of work"
+    assert not out.exists()
+    run(*pack, "--force")
+    assert "all sound" in run("verify", out, "-m", beside)
+    out.unlink()
+    run(*pack)  # the same model is no obstacle
+    assert "all sound" in run("verify", out, "-m", beside)
+
+
+def test_a_pack_that_leaves_nothing_leaves_no_model(tmp_path: Path, data: Path, model: Path) -> None:
+    run("pack", data, "-m", model, "--no-model", "-o", tmp_path / "a.egm", "--block", 0, code=2)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["data.npz", "model"]
+    run("pack", data, "--lossless", "-o", tmp_path / "a.egm")
+    run("pack", data, "-m", model, "--no-model", "-o", tmp_path / "a.egm", code=2)
+    assert not (tmp_path / "a.egm.model").exists()
+
+
 def test_both_halves_of_divided_data_are_packed(tmp_path: Path) -> None:
     for half, count in (("train", 3), ("test", 2)):
         for number in range(count):

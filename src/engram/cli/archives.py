@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -56,18 +58,15 @@ def pack(
     """
     from engram import archive
     from engram.datasets import source
-    from engram.files import OutputExists, replacing_file
     from engram.images import Splits
 
     with progress_bar("Reading", unit="images") as progress:
         images = source.load(data, progress)
     sets = list(images) if isinstance(images, Splits) else [images]
     codec = choose_codec(sets[0], model, lossless, {"bytes": bytes_, "psnr": psnr, "bits": bits})
-    beside = out.with_name(out.name + ".model")
-    if no_model and beside.exists() and not (force or resume):
-        raise OutputExists(f"{beside} exists already; choose another name, or replace it with --force")
     started = time.perf_counter()
-    with progress_bar("Packing", unit="images") as progress:
+    beside = _model_beside(out, codec.model, force) if no_model else nullcontext()
+    with beside, progress_bar("Packing", unit="images") as progress:
         packed = archive.pack(
             sets,
             codec,
@@ -78,9 +77,6 @@ def pack(
             resume=resume,
             progress=progress,
         )
-    if no_model:
-        with replacing_file(beside) as file:
-            file.write(codec.model)
     seconds = time.perf_counter() - started
     parts = packed.breakdown
     result = _sizes(parts) | {"images_resumed": packed.images_resumed} | _pace(parts.images, seconds)
@@ -91,6 +87,29 @@ def pack(
     if packed.images_resumed:
         prose += f"; {packed.images_resumed:,} images were done already"
     tell(result, prose, as_json)
+
+
+@contextmanager
+def _model_beside(out: Path, model: bytes, force: bool) -> Iterator[None]:
+    """The model in FILE.model before FILE is written, so that no FILE is without it; gone again where nothing came."""
+    from engram.files import OutputExists, replacing_file
+
+    path, part = (out.with_name(out.name + suffix) for suffix in (".model", ".part"))
+    was_there = path.exists()
+    same = path.is_file() and path.read_bytes() == model
+    if out.exists() and not force:
+        raise OutputExists(f"{out} exists already; choose another name, or replace it with --force")
+    if was_there and not (same or force):
+        raise OutputExists(f"{path} exists already, and is another model; choose another name, or use --force")
+    if not same:
+        with replacing_file(path) as file:
+            file.write(model)
+    try:
+        yield
+    except BaseException:
+        if not (was_there or out.exists() or part.exists()):
+            path.unlink()
+        raise
 
 
 def choose_codec(images: ImageSet, model: Path | None, lossless: bool, dials: dict[str, float | None]) -> Codec:
