@@ -73,6 +73,23 @@ def test_imports_point_down(path: Path) -> None:
             assert other == room or FLOORS[other] < 5, f"{path} imports its sibling {module}"
 
 
+NAMED_TUPLE = {"_asdict", "_fields", "_make", "_replace"}  # public, in spite of their names
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(SOURCE)))
+def test_private_names_stay_in_their_file(path: Path) -> None:
+    nodes = list(ast.walk(ast.parse(path.read_text())))
+    aliases = [alias for node in nodes if isinstance(node, ast.Import | ast.ImportFrom) for alias in node.names]
+    imported = {alias.asname or alias.name.split(".")[0] for alias in aliases}
+    used = [part for alias in aliases for part in alias.name.split(".")]
+    used += [
+        node.attr
+        for node in nodes
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in imported
+    ]
+    assert [name for name in used if re.match("_[^_]", name) and name not in NAMED_TUPLE] == []
+
+
 ROOMS_OF = {
     "torch": {"networks", "training"},
     "matplotlib": {"report"},

@@ -25,7 +25,7 @@ def write_folder(intact: Intact, out: Path) -> None:
     A class without an image gets no folder. Raises UnsafeName, DuplicateName, OutputExists, CannotWrite.
     """
     if out.is_dir():
-        folders._refuse_foreign_files(out)
+        folders.refuse_foreign_files(out)
     paths = _paths(intact)
     with replacing_folder(out, force=out.is_dir()) as folder:
         for images in intact.batches():

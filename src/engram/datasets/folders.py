@@ -92,7 +92,7 @@ def save(
     if empty := [part for part, names in files.items() if not names]:
         raise EmptyFolder(f"{folder / empty[0]}: no images to write, and a folder of none could not be read again")
     if force:
-        _refuse_foreign_files(folder)
+        refuse_foreign_files(folder)
     total, done, written = sum(map(len, parts.values())), 0, 0
     with replacing_folder(folder, force) as new:
         for part, part_images in parts.items():
@@ -182,7 +182,7 @@ def _shifted(progress: Progress | None, done_before: int, total: int) -> Progres
     return progress and (lambda done, _: progress(done_before + done, total))
 
 
-def _refuse_foreign_files(folder: Path) -> None:
+def refuse_foreign_files(folder: Path) -> None:
     """Raises OutputExists where force would delete more than pictures."""
     for where, _, names in os.walk(folder):
         for name in names:
