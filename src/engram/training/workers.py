@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from contextlib import contextmanager
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from multiprocessing.queues import Queue
 from multiprocessing.synchronize import Event
 from typing import Any, TypeVar
@@ -52,7 +52,7 @@ def run_jobs(
     pool = ProcessPoolExecutor(min(workers, max(1, len(jobs))), context, _start, (work, shared, ticks, stop))
     waiting: dict[Future[Result], Job] = {}
     try:
-        with _deaf_to_ctrl_c():  # workers start here and stay so; this process hears Ctrl-C and stops them
+        with _deaf_to_ctrl_c():  # workers start here and stay so; this process hears Ctrl-C, and stops them
             waiting = {pool.submit(_run, job): job for job in jobs}
         while waiting:
             done, _ = wait(waiting, timeout=0.2, return_when=FIRST_COMPLETED)
@@ -67,15 +67,15 @@ def run_jobs(
 
 @contextmanager
 def _deaf_to_ctrl_c() -> Iterator[None]:
-    """Ignore Ctrl-C for a moment, and for the whole life of processes that start in it."""
-    if threading.current_thread() is not threading.main_thread():
-        yield  # only the main thread may, and only it hears Ctrl-C
+    """Hold Ctrl-C back for a moment, and for ever from processes that start in it: they inherit the mask."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
         return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 _mine: tuple[Callable[..., Any], Any, Tick]
@@ -85,6 +85,7 @@ def _start(work: Callable[..., Any], shared: Any, ticks: Queue[float], stop: Eve
     """Set up a worker process."""
     import torch
 
+    threading.Thread(target=_die_with_parent, daemon=True).start()
     global _mine  # noqa: PLW0603 - a worker process has one task for its life
     torch.set_num_threads(1)
 
@@ -94,6 +95,14 @@ def _start(work: Callable[..., Any], shared: Any, ticks: Queue[float], stop: Eve
         ticks.put(amount)
 
     _mine = work, shared, tick
+
+
+def _die_with_parent() -> None:
+    """End this process as soon as the one that started it is gone, however it went."""
+    parent = parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
 
 
 def _run(job: Any) -> Any:
