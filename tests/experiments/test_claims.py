@@ -10,7 +10,6 @@ from engram.document import Spread
 from engram.experiments import paper
 from engram.experiments.claims import CLAIMS, Measured, below, every, spread, verdicts
 from engram.experiments.plan import JUDGE, PAPER
-from engram.experiments.reproduce import FULL
 
 
 def spreads(cnn: float, ann: float, tied: float) -> dict[str, Spread]:
@@ -65,7 +64,7 @@ def results(**changes) -> dict:
         for i, method in enumerate(paper.METHODS)
     ]
     rows.append({"purpose": JUDGE, "method": "classifier", "accuracy": 0.86})
-    data = {"is_papers": True, "counts": dict(FULL)}
+    data = {"is_papers": True, "counts": dict(paper.COUNTS)}
     return {"rows": 2 * rows, "data": data, "quick": False, "methods": list(paper.METHODS)} | changes
 
 
@@ -90,8 +89,8 @@ def test_outcomes_and_reasons() -> None:
     "changes",
     [
         {"quick": True},
-        {"data": {"is_papers": False, "counts": dict(FULL)}},
-        {"data": {"is_papers": True, "counts": FULL | {"networks_test": 100}}},
+        {"data": {"is_papers": False, "counts": dict(paper.COUNTS)}},
+        {"data": {"is_papers": True, "counts": paper.COUNTS | {"networks_test": 100}}},
         {"methods": ["cnn", "ann"]},
     ],
 )

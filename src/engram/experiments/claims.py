@@ -153,13 +153,7 @@ CLAIMS = (
 
 def comparable(results: dict[str, Any]) -> bool:
     """Whether a run is the paper's experiment: its data, and as many images of each kind."""
-    counts = {
-        "networks_train": paper.AUTOENCODER_TRAIN,
-        "networks_test": paper.AUTOENCODER_TEST,
-        "classifier_train": paper.CLASSIFIER_TRAIN,
-        "classifier_test": paper.CLASSIFIER_TEST,
-    }
-    return bool(results["data"]["is_papers"]) and not results["quick"] and results["data"]["counts"] == counts
+    return bool(results["data"]["is_papers"]) and not results["quick"] and results["data"]["counts"] == paper.COUNTS
 
 
 def verdicts(results: dict[str, Any], reasons: dict[str, str] | None = None) -> tuple[Verdict, ...]:

@@ -11,8 +11,8 @@ TITLE = "Image Compression Using Three Auto-Associative Networks"
 METHODS = {"cnn": "CNN", "ann": "ANN", "tied": "ANN (shared weight)"}
 """The method names of Table 3 by ours."""
 
-AUTOENCODER_TRAIN, AUTOENCODER_TEST = 5_000, 2_000  # 2.1
-CLASSIFIER_TRAIN, CLASSIFIER_TEST = 60_000, 10_000  # 2.1
+COUNTS = {"networks_train": 5_000, "networks_test": 2_000, "classifier_train": 60_000, "classifier_test": 10_000}
+"""Images by what they are for (2.1)."""
 EPOCHS = 200  # 2.2.1
 SNAPSHOT_IMAGES = 64  # Figure 8
 

@@ -29,12 +29,6 @@ from engram.training.workers import run_jobs
 Progress = Callable[[str, float, float], None]
 """Called with what is being done, the work done and the work in all (seconds, roughly)."""
 
-FULL = {
-    "networks_train": paper.AUTOENCODER_TRAIN,
-    "networks_test": paper.AUTOENCODER_TEST,
-    "classifier_train": paper.CLASSIFIER_TRAIN,
-    "classifier_test": paper.CLASSIFIER_TEST,
-}
 QUICK = {"networks_train": 1_000, "networks_test": 500, "classifier_train": 6_000, "classifier_test": 1_000}
 
 
@@ -72,7 +66,7 @@ def reproduce(
         raise UsageError(f"the paper has no method {', '.join(sorted(unknown))}; it has {', '.join(paper.METHODS)}")
     report = progress or (lambda what, done, total: None)
     started = time.perf_counter()
-    counts = (QUICK if quick else FULL) | (counts or {})
+    counts = (QUICK if quick else paper.COUNTS) | (counts or {})
     material = prepare(data, counts, device, lambda done, total: report("data", done, total))
     trials = plan(seeds, methods, _cnn_code_numbers(material), quick=quick, influence=influence)
     outcomes = _run_all(trials, material, out / "trainings", workers, report)
