@@ -139,7 +139,19 @@ class Reshape:
         return self.shape
 
 
-Layer = Dense | Convolution | TransposedConvolution | MaxPooling | Pad | Crop | Reshape
+@dataclass(frozen=True)
+class Skip:
+    """A skip connection: the `size` numbers that the first layer took, flat, after the numbers that come in, flat."""
+
+    kind: ClassVar[str] = "skip"
+    parameters: ClassVar[int] = 0
+    size: int
+
+    def shape_after(self, shape: Shape) -> Shape:
+        return (math.prod(shape) + self.size,)
+
+
+Layer = Dense | Convolution | TransposedConvolution | MaxPooling | Pad | Crop | Reshape | Skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,13 +159,16 @@ class Network:
     """What a network is: its method's name, the image (height, width, channels), and its layers.
 
     `analysis` leads from the pixels in [0, 1] to the code (or a classifier's scores), `synthesis` from the code
-    back to the pixels. Pixels enter and leave as float32[n, c, h, w].
+    back to the pixels. Pixels enter and leave as float32[n, c, h, w]. `prior`, where there is one, leads from a code in
+    whole steps to the means of its units' distributions, then the logarithms of their scales, unit u's from the units
+    before it.
     """
 
     method: str
     image_shape: tuple[int, int, int]
     analysis: tuple[Layer, ...]
     synthesis: tuple[Layer, ...] = ()
+    prior: tuple[Layer, ...] = ()
 
     @property
     def code_shape(self) -> Shape:
@@ -171,7 +186,7 @@ class Network:
 
     @property
     def parameters(self) -> int:
-        return sum(layer.parameters for layer in self.analysis + self.synthesis)
+        return sum(layer.parameters for layer in self.analysis + self.synthesis + self.prior)
 
 
 def shapes(layers: tuple[Layer, ...], shape: Shape) -> list[Shape]:

@@ -30,6 +30,7 @@ KINDS: dict[str, type[layers.Layer]] = {
         layers.Pad,
         layers.Crop,
         layers.Reshape,
+        layers.Skip,
     )
 }
 _LEAST = {"stride": 1, "size": 1, "height": 1, "width": 1, "padding": 0}
@@ -55,7 +56,7 @@ class Model:
         """Write the file atomically. A matrix that two layers share is stored once."""
         tensors: dict[str, layers.Weights] = {}
         described: dict[str, list[dict[str, Any]]] = {}
-        for half in ("analysis", "synthesis"):
+        for half in ("analysis", "synthesis", "prior"):
             described[half] = []
             for index, layer in enumerate(getattr(self.network, half)):
                 settings: dict[str, Any] = {"kind": layer.kind}
@@ -94,7 +95,10 @@ def load(path: Path) -> Model:
         matrices = [layer.weight for layer in analysis if isinstance(layer, layers.Dense)]
         synthesis = [_layer(f"synthesis.{i}", s, tensors, matrices) for i, s in enumerate(header["synthesis"])]
         height, width, channels = (int(side) for side in header["image_shape"])
-        network = layers.Network(header["method"], (height, width, channels), tuple(analysis), tuple(synthesis))
+        prior = [_layer(f"prior.{i}", s, tensors, []) for i, s in enumerate(header.get("prior", []))]
+        network = layers.Network(
+            header["method"], (height, width, channels), tuple(analysis), tuple(synthesis), tuple(prior)
+        )
         shapes = layers.shapes(network.analysis + network.synthesis, network.input_shape)
         for before, after in zip(shapes[:1] + shapes, shapes, strict=False):
             if min(after) < 1:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,9 @@ from engram.codecs.raw import Raw
 from engram.datasets import wardrobe
 from engram.images import ImageSet
 from engram.networks.registry import make
+
+sys.path.append(str(Path(__file__).parents[1] / "codecs"))
+from sample_networks import transform
 
 FOLDER = Path(__file__).parent / "archives"
 
@@ -55,6 +59,9 @@ def golden() -> dict[str, tuple[ImageSet, Codec, int, bool]]:
         images = clothes if method == "cnn" else small
         network = make(method, images.image_shape, seed=0, initial_scale=2.0, **options).describe()
         found[f"frozen-{method}"] = (images, freeze(network, images), 64, True)
+    colourful = freeze(transform(tinted.image_shape, 9), tinted)
+    found["transform"] = (clothes, freeze(transform(clothes.image_shape, 12), clothes), 64, True)
+    found["transform-rgb-without-model"] = (tinted, colourful, 33, False)
     return found
 
 

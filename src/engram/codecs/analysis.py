@@ -6,6 +6,7 @@ Nothing that decides a decoded pixel comes from here.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import prod
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -13,7 +14,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from engram.coding import linear
 from engram.coding.linear import Floats
 from engram.images import Pixels
-from engram.layers import Activation, Crop, Layer, MaxPooling, Pad, Reshape
+from engram.layers import Activation, Crop, Layer, MaxPooling, Pad, Reshape, Skip
 
 
 def floats_of(images: Pixels) -> Floats:
@@ -31,6 +32,7 @@ def pixels_of(floats: Floats) -> Pixels:
 
 def evaluate(layers: Sequence[Layer], x: Floats) -> Floats:
     """The activations after `layers`."""
+    start = x
     for layer in layers:
         match layer:
             case MaxPooling():
@@ -42,6 +44,8 @@ def evaluate(layers: Sequence[Layer], x: Floats) -> Floats:
                 x = x[:, :, : layer.height, : layer.width]
             case Reshape():
                 x = x.reshape(len(x), *layer.shape)
+            case Skip():
+                x = np.concatenate([array.reshape(len(x), prod(array.shape[1:])) for array in (x, start)], axis=1)
             case _:
                 x = activate(linear.apply(layer, x), layer.activation)
     return x

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from engram.codecs.contract import Codec
 from engram.codecs.freeze import freeze
-from engram.codecs.frozen import Frozen
 from engram.errors import UsageError
 from engram.images import ImageSet, Pixels
 from engram.layers import Network
@@ -13,18 +13,20 @@ from engram.layers import Network
 LEAST_BITS, MOST_BITS = 0.05, 8.0
 SAMPLE = 500
 """How many training images a quality is measured on."""
-STEPS, TOLERANCE_DB = 12, 0.05
+STEPS, TOLERANCE_DB, TOLERANCE_BYTES = 12, 0.05, 0.03
 
 
 class OutOfReach(UsageError):
     """A target that the network cannot meet; the text says what it can."""
 
 
-def freeze_to_bytes(network: Network, training: ImageSet, bytes_per_image: float) -> Frozen:
+def freeze_to_bytes(network: Network, training: ImageSet, bytes_per_image: float) -> Codec:
     """The codec that takes about so many bytes an image (without index, labels and model) on images like these.
 
     Raises OutOfReach where that is less or more than the code can take.
     """
+    if network.prior:
+        return _of_one_rate(network, training, bytes_per_image)
     units = network.code_numbers
     least, most = (bits * units / 8 for bits in (LEAST_BITS, MOST_BITS))
     if not least <= bytes_per_image <= most:
@@ -35,19 +37,38 @@ def freeze_to_bytes(network: Network, training: ImageSet, bytes_per_image: float
     return freeze(network, training, bits=8 * bytes_per_image / units)
 
 
-def freeze_to_psnr(network: Network, training: ImageSet, psnr_db: float) -> Frozen:
+def _of_one_rate(network: Network, training: ImageSet, bytes_per_image: float) -> Codec:
+    """The codec of a network that was trained for one rate, where it is the one asked for."""
+    codec = freeze(network, training)
+    sample = _sample(training)
+    reached = len(codec.encode(sample)) / len(sample)
+    if abs(reached / bytes_per_image - 1) > TOLERANCE_BYTES:
+        raise OutOfReach(
+            f"{network.method} was trained for one rate, {reached:.2f} bytes an image on images like these, not "
+            f"{bytes_per_image:g}; train one with --bytes {bytes_per_image:g}"
+        )
+    return codec
+
+
+def _sample(training: ImageSet) -> Pixels:
+    return training.images[:: -(-len(training) // SAMPLE)] if len(training) else training.images
+
+
+def freeze_to_psnr(network: Network, training: ImageSet, psnr_db: float) -> Codec:
     """The codec of the fewest bits whose PSNR on a sample of the training images is the one asked for.
 
     Found by halving, to TOLERANCE_DB. Raises OutOfReach where even MOST_BITS a unit fall short of it.
     """
-    sample = training.images[:: -(-len(training) // SAMPLE)] if len(training) else training.images
-    codec = freeze(network, training, bits=MOST_BITS)
+    sample = _sample(training)
+    codec: Codec = freeze(network, training, bits=None if network.prior else MOST_BITS)
     best = _psnr_db(codec, sample)
     if best < psnr_db - TOLERANCE_DB:
         raise OutOfReach(
             f"{network.method} reaches {best:.2f} dB on images like these, not {psnr_db:g}; "
             "train it longer or with a larger code, or pack with --lossless"
         )
+    if network.prior:
+        return codec
     low, high = LEAST_BITS, MOST_BITS
     for _ in range(STEPS):
         middle = (low * high) ** 0.5
@@ -62,7 +83,7 @@ def freeze_to_psnr(network: Network, training: ImageSet, psnr_db: float) -> Froz
     return codec
 
 
-def _psnr_db(codec: Frozen, sample: Pixels) -> float:
+def _psnr_db(codec: Codec, sample: Pixels) -> float:
     """Peak signal-to-noise ratio of the sample, encoded and decoded."""
     decoded = codec.decode(codec.encode(sample), len(sample))
     error = np.square(decoded.astype(np.float64) - sample).mean() / 255**2

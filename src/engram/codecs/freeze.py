@@ -10,10 +10,14 @@ from numpy.typing import NDArray
 from engram.codecs import quantiser as quantising
 from engram.codecs.analysis import evaluate, floats_of, pixels_of
 from engram.codecs.frozen import Encoder, Frozen
+from engram.codecs.pixel.codec import Pixel
+from engram.codecs.pixel.rounding import freeze_pixel
 from engram.codecs.quantiser import Quantiser
 from engram.codecs.rounding import CannotFreeze, TooFine, round_layers
 from engram.codecs.shaping import shape_noise
 from engram.codecs.synthesis import Synthesis
+from engram.codecs.transform.codec import Transform
+from engram.codecs.transform.freezing import freeze_transform
 from engram.coding.integer import Integers
 from engram.coding.linear import Floats
 from engram.errors import CorruptData, UsageError
@@ -21,6 +25,8 @@ from engram.images import ImageSet, Pixels
 from engram.layers import Convolution, Dense, Layer, Network, Reshape, Shape, TransposedConvolution
 from engram.models import Model
 
+BITS = 3.0
+"""A code unit's mean rate where none is asked for."""
 FITTED, MEASURED = 5000, 500
 """How many training images fit steps and tables, and measure the loss of whole numbers."""
 COARSEST, FINEST = 2, 24
@@ -31,26 +37,54 @@ WIDEST = 1 << 12
 """The largest multiplier: a unit whose steps would be coarser still is not worth its bits anyway."""
 
 
-def freeze(trained: Model | Network, training: ImageSet, *, bits: float = 3.0, loss_db: float = 0.03) -> Frozen:
+def freeze(
+    trained: Model | Network, training: ImageSet, *, bits: float | None = None, loss_db: float = 0.03
+) -> Frozen | Transform | Pixel:
     """The codec of a trained network, its steps and tables fitted on training images. It needs no torch.
 
-    bits: the mean rate of a code unit on these images, so an image takes about units * bits / 8 bytes. loss_db: by
-    how much whole numbers in the synthesis may lower the PSNR, against the float network at equal symbols; a smaller
-    loss makes a larger model. Raises UsageError where images or figures do not fit, CannotFreeze for a network
-    without an integer form.
+    bits: the mean rate of a code unit on these images, so an image takes about units * bits / 8 bytes; 3 if it is not
+    said, and for a network with a prior, which was trained for one rate, nothing to be said. loss_db: by how much whole
+    numbers in the synthesis may lower the PSNR, against the float network at equal symbols; a smaller loss makes a
+    larger model. Raises UsageError where images or figures do not fit, CannotFreeze for a network without an integer
+    form.
     """
     if not loss_db > 0:
         raise UsageError(f"loss_db must be above 0, not {loss_db}: whole numbers always lose a little")
     network = trained.network if isinstance(trained, Model) else trained
+    if network.method == "pixel":
+        return freeze_pixel(trained, training)
+    if network.prior:
+        return _with_prior(network, training, bits, loss_db)
+    return _without_prior(network, training, BITS if bits is None else bits, loss_db)
+
+
+def _with_prior(network: Network, training: ImageSet, bits: float | None, loss_db: float) -> Transform:
+    if bits is not None:
+        raise UsageError(
+            f"{network.method} was trained for one rate, so no bits a unit can be asked of it; "
+            "train another for another rate, with `engram train --bytes`"
+        )
+    _check_images(network, training)
+    codec = freeze_transform(network, training, loss_db)
+    _check_readable(network, codec)
+    return codec
+
+
+def _without_prior(network: Network, training: ImageSet, bits: float, loss_db: float) -> Frozen:
     images = _sample(network, training, bits)
     plan = _plan(network, images, bits)
     synthesis = _rounded(network, plan, images[:: -(-len(images) // MEASURED)], loss_db)
     codec = Frozen(synthesis, Encoder(network.analysis, plan.units, plan.quantiser))
+    _check_readable(network, codec)
+    return codec
+
+
+def _check_readable(network: Network, codec: Frozen | Transform) -> None:
+    """Raises CannotFreeze where a reader would refuse the codec's model."""
     try:
-        Frozen.from_config(codec.config(), codec.model)
+        codec.from_config(codec.config(), codec.model)
     except CorruptData as error:
         raise CannotFreeze(f"{network.method} is beyond what a frozen model may be: {error}") from None
-    return codec
 
 
 def fit_quantiser(network: Network, training: ImageSet, *, bits: float = 3.0) -> Quantiser:
@@ -155,14 +189,18 @@ def _entrance(network: Network) -> tuple[Shape, Dense | Convolution | Transposed
 
 def _sample(network: Network, training: ImageSet, bits: float) -> Pixels:
     """Training images spread over the whole set, at most FITTED. Raises UsageError where something does not fit."""
+    _check_images(network, training)
+    if not 0 < bits <= 8:
+        raise UsageError(f"bits a unit must be above 0 and at most 8, not {bits}")
+    return training.images[:: -(-len(training) // FITTED)]
+
+
+def _check_images(network: Network, training: ImageSet) -> None:
     if training.image_shape != network.image_shape or not len(training):
         raise UsageError(
             f"freezing {network.method} takes training images of {network.image_shape}, at least one, "
             f"not {len(training)} of {training.image_shape}"
         )
-    if not 0 < bits <= 8:
-        raise UsageError(f"bits a unit must be above 0 and at most 8, not {bits}")
-    return training.images[:: -(-len(training) // FITTED)]
 
 
 def _codes(network: Network, images: Pixels) -> Floats:

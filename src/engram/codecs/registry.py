@@ -7,6 +7,7 @@ import re
 from engram.codecs.contract import Codec
 from engram.codecs.frozen import Frozen
 from engram.codecs.raw import Raw
+from engram.codecs.transform.codec import Transform
 from engram.errors import UsageError
 
 _codecs: dict[str, type[Codec]] = {}
@@ -42,3 +43,4 @@ def ids() -> tuple[str, ...]:
 
 register(Frozen)
 register(Raw)
+register(Transform)

@@ -26,7 +26,7 @@ from engram.coding import linear
 from engram.coding.linear import Floats, Linear
 from engram.errors import CorruptData
 from engram.images import Pixels
-from engram.layers import Convolution, Crop, Dense, Reshape, Shape, TransposedConvolution, Weights
+from engram.layers import Convolution, Crop, Dense, Reshape, Shape, Skip, TransposedConvolution, Weights
 
 Integers = NDArray[np.int64]
 
@@ -69,7 +69,10 @@ class IntegerLayer:
         return 1 << self.shift >> 1
 
     def __call__(self, x: Floats) -> Floats:
-        y = linear.apply(self.linear, x)
+        return self.rounded(linear.apply(self.linear, x))
+
+    def rounded(self, y: Floats) -> Floats:
+        """What the layer makes of its sums y, which it may overwrite."""
         if self.shift:
             y += self.half
             y *= 2.0**-self.shift
@@ -92,6 +95,7 @@ def with_numbers(linear: Linear, weight: NDArray[Any], bias: NDArray[Any]) -> Li
 
 
 IntegerLayers = tuple[IntegerLayer | Crop | Reshape, ...]
+SkippingLayers = tuple[IntegerLayer | Crop | Reshape | Skip, ...]
 
 
 class IntegerNetwork:
@@ -102,9 +106,10 @@ class IntegerNetwork:
     """
 
     def __init__(
-        self, code_shape: Shape, largest: Integers, layers: IntegerLayers, image_shape: tuple[int, int, int]
+        self, code_shape: Shape, largest: Integers, layers: SkippingLayers, image_shape: tuple[int, int, int]
     ) -> None:
-        self.code_shape, self.image_shape, self.layers = code_shape, image_shape, list[IntegerLayer | Crop | Reshape]()
+        self.code_shape, self.image_shape = code_shape, image_shape
+        self.layers = list[IntegerLayer | Crop | Reshape | Skip]()
         height, width, channels = image_shape
         shape, limits, self._volume, ends = code_shape, largest, prod(code_shape), (0, EXACT32)
         if largest.max() >= EXACT32:
@@ -122,10 +127,13 @@ class IntegerNetwork:
                 shape = layer.linear.shape_after(shape)
                 limits = np.broadcast_to(np.abs(ends).max(), prod(shape))
             else:
-                _check_view(layer, shape)
+                _check_view(layer, shape, code_shape)
                 self.layers.append(layer)
                 shape = layer.shape_after(shape)
-                limits = limits if isinstance(layer, Reshape) else np.broadcast_to(limits.max(), prod(shape))
+                if isinstance(layer, Crop):
+                    limits = np.broadcast_to(limits.max(), prod(shape))
+                elif isinstance(layer, Skip):
+                    limits = np.concatenate([limits, largest])
         if shape != (channels, height, width) or ends[0] < 0 or ends[1] > 255:
             raise MisfitNetwork(
                 f"the last layer gives {list(shape)} numbers from {ends[0]} to {ends[1]}, "
@@ -136,16 +144,19 @@ class IntegerNetwork:
         height, width, channels = self.image_shape
         pixels = np.empty((len(codes), height, width, channels), np.uint8)
         chunk = max(1, _CHUNK // self._volume)
-        for start in range(0, len(codes), chunk):
-            x = codes[start : start + chunk].reshape(-1, *self.code_shape).astype(np.float32)
+        for first in range(0, len(codes), chunk):
+            part = codes[first : first + chunk].reshape(-1, prod(self.code_shape)).astype(np.float32)
+            x = part.reshape(-1, *self.code_shape)
             for layer in self.layers:
                 if isinstance(layer, IntegerLayer):
                     x = layer(x)
                 elif isinstance(layer, Crop):
                     x = x[:, :, : layer.height, : layer.width]
+                elif isinstance(layer, Skip):
+                    x = np.concatenate([x.reshape(len(x), prod(x.shape[1:])), part], axis=1)
                 else:
                     x = x.reshape(len(x), *layer.shape)
-            pixels[start : start + chunk] = x.transpose(0, 2, 3, 1)
+            pixels[first : first + chunk] = x.transpose(0, 2, 3, 1)
         return pixels
 
 
@@ -194,8 +205,10 @@ def _volume(layer: Linear, shape: Shape) -> int:
     return volume
 
 
-def _check_view(layer: Crop | Reshape, shape: Shape) -> None:
-    """Raises MisfitNetwork unless the layer can take numbers of this shape."""
+def _check_view(layer: Crop | Reshape | Skip, shape: Shape, code_shape: Shape) -> None:
+    """Raises MisfitNetwork unless the layer can take numbers of this shape, from codes of that."""
+    if isinstance(layer, Skip) and layer.size != prod(code_shape):
+        raise MisfitNetwork(f"a skip connection of {layer.size} numbers cannot come from codes of {list(code_shape)}")
     if isinstance(layer, Reshape) and prod(layer.shape) != prod(shape):
         raise MisfitNetwork(f"{list(shape)} numbers cannot take the shape {list(layer.shape)}")
     if isinstance(layer, Crop) and (len(shape) != 3 or layer.height > shape[1] or layer.width > shape[2]):

@@ -8,6 +8,7 @@ value, with zeros after it without end, lies in there. So a stream costs about 0
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from constriction import stream
@@ -17,6 +18,9 @@ from engram.coding.tables import PRECISION, TableWeights
 from engram.errors import CorruptData
 
 Symbols = NDArray[np.int32]
+
+_RUN = 1 << 12
+"""How many symbols' tables are spread out in memory at once."""
 
 
 class CorruptStream(CorruptData):
@@ -44,16 +48,12 @@ class RangeCoder:
         if symbols.shape[1]:
             for unit, model in self._models:
                 encoder.encode(symbols[unit], model)
-        return _shortest(encoder)
+        return shortest(encoder)
 
     def decode(self, data: bytes, count: int) -> Symbols:
         """int32[units, count]. Raises CorruptStream for data that is longer than any such stream, or in no interval."""
-        longest = 4 * longest_words(len(self._models) * count)
-        if len(data) > longest or data[-1:] == b"\0":
-            raise CorruptStream(f"{len(data)} bytes are no stream of {self.units} x {count} symbols")
-        words = np.frombuffer(data.ljust(longest, b"\0"), ">u4").astype(np.uint32)
         symbols = np.zeros((self.units, count), np.int32)
-        decoder = stream.queue.RangeDecoder(words)
+        decoder = _decoder(data, len(self._models) * count, f"{self.units} x {count}")
         try:
             for unit, model in self._models if count else ():
                 symbols[unit] = decoder.decode(model, count)
@@ -62,12 +62,62 @@ class RangeCoder:
         return symbols
 
 
+class ContextCoder:
+    """A coder of symbols each of which says by which of the tables[contexts, K] it is coded, 2 <= K."""
+
+    def __init__(self, tables: TableWeights) -> None:
+        self.tables = tables
+        self._family = stream.model.Categorical(perfect=False)
+        self._chances = (tables - 1).astype(np.float64)
+
+    def __reduce__(self) -> tuple[type[ContextCoder], tuple[TableWeights]]:
+        """How it is pickled: its tables."""
+        return ContextCoder, (self.tables,)
+
+    def encode(self, symbols: Symbols, contexts: NDArray[np.intp]) -> bytes:
+        """The stream of symbols[n], each by the table of its context."""
+        encoder = stream.queue.RangeEncoder()
+        for first in range(0, len(symbols), _RUN):
+            run = slice(first, first + _RUN)
+            encoder.encode(symbols[run], self._family, self._chances[contexts[run]])
+        return shortest(encoder)
+
+    def reader(self, data: bytes, count: int) -> ContextReader:
+        """What reads the stream of `count` symbols, some at a time. Raises CorruptStream for data too long for it."""
+        return ContextReader(_decoder(data, count, str(count)), self._family, self._chances)
+
+
+class ContextReader:
+    """A stream that is being read."""
+
+    def __init__(self, decoder: stream.queue.RangeDecoder, family: Any, chances: NDArray[np.float64]) -> None:
+        self._decoder, self._family, self._chances = decoder, family, chances
+
+    def read(self, contexts: NDArray[np.intp]) -> Symbols:
+        """int32[n], the next symbols, by the tables of their contexts[n]. Raises CorruptStream."""
+        if not len(contexts):
+            return np.zeros(0, np.int32)
+        try:
+            symbols: Symbols = self._decoder.decode(self._family, self._chances[contexts])
+        except AssertionError:
+            raise CorruptStream(f"a stream leaves the coder's range within {len(contexts)} symbols") from None
+        return symbols
+
+
+def _decoder(data: bytes, symbols: int, described: str) -> stream.queue.RangeDecoder:
+    """constriction's decoder of the stream of so many symbols. Raises CorruptStream for data that cannot be one."""
+    longest = 4 * longest_words(symbols)
+    if len(data) > longest or data[-1:] == b"\0":
+        raise CorruptStream(f"{len(data)} bytes are no stream of {described} symbols")
+    return stream.queue.RangeDecoder(np.frombuffer(data.ljust(longest, b"\0"), ">u4").astype(np.uint32))
+
+
 def longest_words(symbols: int) -> int:
     """How many 32-bit words a stream of so many symbols can reach: each symbol narrows by 2^24 at most."""
     return -(-symbols * PRECISION // 32) + 2
 
 
-def _shortest(encoder: stream.queue.RangeEncoder) -> bytes:
+def shortest(encoder: stream.queue.RangeEncoder) -> bytes:
     """The shortest byte string that names a point of the encoder's final interval."""
     words = encoder.get_compressed()
     position, (lower, width) = encoder.pos()

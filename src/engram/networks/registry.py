@@ -13,15 +13,19 @@ from engram.networks.classifier import Classifier
 from engram.networks.convolutional import ConvolutionalAutoencoder
 from engram.networks.dense import DenseAutoencoder
 from engram.networks.tied import TiedAutoencoder
+from engram.networks.transform import Transform
 
-NETWORKS: dict[str, type[AutoAssociative | Classifier]] = {
-    network.method: network for network in (ConvolutionalAutoencoder, DenseAutoencoder, TiedAutoencoder, Classifier)
+Trainable = AutoAssociative | Classifier
+
+NETWORKS: dict[str, type[Trainable]] = {
+    network.method: network
+    for network in (ConvolutionalAutoencoder, DenseAutoencoder, TiedAutoencoder, Classifier, Transform)
 }
 
 
 def make(
     method: str, image_shape: tuple[int, int, int], seed: int = 0, initial_scale: float = 1.0, **options: Any
-) -> AutoAssociative | Classifier:
+) -> Trainable:
     """A network with weights drawn from the seed, times initial_scale; the caller's random state is left as it was.
 
     Raises UsageError for an unknown method or option.
@@ -39,7 +43,7 @@ def make(
     return network
 
 
-def restore(model: Model) -> AutoAssociative | Classifier:
+def restore(model: Model) -> Trainable:
     """The network of a trained model. Raises UsageError or CorruptData where they do not fit."""
     network = make(model.network.method, model.network.image_shape, **model.facts.get("options", {}))
     network.absorb(model.network)

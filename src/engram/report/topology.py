@@ -23,6 +23,7 @@ from engram.layers import (
     Pad,
     Reshape,
     Shape,
+    Skip,
     TransposedConvolution,
     shapes,
 )
@@ -207,6 +208,8 @@ def _words(layer: Layer) -> tuple[str, str]:
             return f"{layer.kind} to {dimensions((layer.height, layer.width))}", ""
         case Reshape():
             return layer.kind, ""
+        case Skip():
+            return f"{layer.kind} connection", f"{number(layer.size, 0)} numbers"
 
 
 def _muted(words: str) -> Element:

@@ -18,10 +18,12 @@ from engram.errors import UsageError
 from engram.images import ImageSet
 from engram.networks.autoassociative import AutoAssociative
 from engram.networks.running import to_tensor
+from engram.networks.transform import Transform
 from engram.training.checkpoint import Checkpoint
 from engram.training.errors import TrainingDiverged
 from engram.training.recipe import Recipe
-from engram.training.steps import Objective, step_for
+from engram.training.steps import Objective, Step, step_for
+from engram.training.transform import RateDistortionStep
 
 
 @dataclass
@@ -65,7 +67,11 @@ def train(
         if images.labels is None:
             raise UsageError("a classifier needs labels: use a folder with one sub-folder for each class")
         targets, objective = torch.from_numpy(images.labels).to(device), functional.cross_entropy
-    step = step_for(network, recipe, objective)
+    step: Step
+    if isinstance(network, Transform):
+        step = RateDistortionStep(network, recipe, inputs, seed)
+    else:
+        step = step_for(network, recipe, objective)
     history = History()
     saved = None if checkpoint is None else Checkpoint(checkpoint, network, recipe, seed, images)
     if saved is not None:

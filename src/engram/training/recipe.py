@@ -28,7 +28,8 @@ class Recipe:
 
     learning_rate refers to the mean of the loss over a batch (and over the pixels). precision "bfloat16" lets matrix
     products round their factors to bfloat16 where the processor is faster for it; weights, sums and everything else
-    stay float32. initial_scale multiplies the weights that the network starts from.
+    stay float32. initial_scale multiplies the weights that the network starts from. bytes_per_image is what a transform
+    code is trained for; flips shows every second batch of its images mirrored.
     """
 
     epochs: int
@@ -38,6 +39,8 @@ class Recipe:
     batch_size: int = 64
     precision: Literal["float32", "bfloat16"] = "float32"
     initial_scale: float = 1.0
+    bytes_per_image: float | None = None
+    flips: bool = False
 
     def __post_init__(self) -> None:
         if self.epochs < 1 or self.batch_size < 1 or not self.learning_rate > 0 or not 0 <= self.momentum < 1:
@@ -48,6 +51,8 @@ class Recipe:
             raise UsageError(f"there is no optimiser {self.optimiser!r}; there are sgd and adam")
         if self.precision not in ("float32", "bfloat16"):
             raise UsageError(f"there is no precision {self.precision!r}; there are float32 and bfloat16")
+        if self.bytes_per_image is not None and not self.bytes_per_image > 0:
+            raise UsageError(f"a code takes more than 0 bytes an image, not {self.bytes_per_image}")
 
 
 RECIPES = {
@@ -55,5 +60,8 @@ RECIPES = {
     "ann": Recipe(epochs=200, optimiser="sgd", learning_rate=100.0, precision="bfloat16"),
     "tied": Recipe(epochs=200, optimiser="sgd", learning_rate=100.0, precision="bfloat16"),
     "classifier": Recipe(epochs=20, optimiser="sgd", learning_rate=0.01),
+    "transform": Recipe(
+        epochs=200, optimiser="adam", learning_rate=2e-3, batch_size=256, precision="bfloat16", bytes_per_image=16.0
+    ),
 }
-"""The recipe of each method in the paper's reproduction."""
+"""The recipe of each method: in the paper's reproduction, and of `transform`."""

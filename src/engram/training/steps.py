@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -66,25 +66,36 @@ class AutogradStep(Step):
         return loss.detach()
 
     def state(self) -> dict[str, Tensor]:
-        remembered = self.optimiser.state_dict()["state"]
-        return {
-            f"{index}.{name}": value.contiguous()
-            for index, values in remembered.items()
-            for name, value in values.items()
-            if value is not None
-        }
+        return optimiser_state(self.optimiser)
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
-        whole = self.optimiser.state_dict()
-        whole["state"] = {}
-        parameters = list(self.network.parameters())
-        for key, value in state.items():
-            index, name = key.split(".")
-            parameter = parameters[int(index)]
-            # moments take the parameter's memory layout, which the fused kernels assume
-            moment = torch.empty_like(parameter).copy_(value) if value.shape == parameter.shape else value
-            whole["state"].setdefault(int(index), {})[name] = moment
-        self.optimiser.load_state_dict(whole)
+        restore_optimiser(self.optimiser, list(self.network.parameters()), state)
+
+
+def optimiser_state(optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """What torch's optimiser remembers, by `<parameter>.<name>`."""
+    remembered = optimiser.state_dict()["state"]
+    return {
+        f"{index}.{name}": value.contiguous()
+        for index, values in remembered.items()
+        for name, value in values.items()
+        if value is not None
+    }
+
+
+def restore_optimiser(
+    optimiser: torch.optim.Optimizer, parameters: Sequence[nn.Parameter], state: Mapping[str, Tensor]
+) -> None:
+    """Set what `optimiser_state` gave."""
+    whole = optimiser.state_dict()
+    whole["state"] = {}
+    for key, value in state.items():
+        index, name = key.split(".")
+        parameter = parameters[int(index)]
+        # moments take the parameter's memory layout, which the fused kernels assume
+        moment = torch.empty_like(parameter).copy_(value) if value.shape == parameter.shape else value
+        whole["state"].setdefault(int(index), {})[name] = moment
+    optimiser.load_state_dict(whole)
 
 
 class FullyConnectedDescent(Step):
