@@ -40,8 +40,8 @@ def seen(unit: int, hidden: int, units: int) -> int:
 
 @dataclass(frozen=True, eq=False)
 class Prior:
-    """limits: int64[units], the largest |q|. hidden: dense layers. centre, scale: dense layers that take the last hidden
-    numbers and the symbols, in this order, and give a number a unit.
+    """limits: int64[units], the largest |q|. hidden: dense layers. centre, scale: dense layers that take the last
+    hidden numbers and the symbols, in this order, and give a number a unit.
 
     Raises MisfitNetwork when made where the layers do not fit or a weight looks ahead, InexactNetwork where a sum may
     leave the range in which floats are exact.
