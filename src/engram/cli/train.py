@@ -9,7 +9,7 @@ import typer
 
 from engram.cli.terminal import Json, progress_bar, tell
 
-Method = Literal["cnn", "ann", "tied", "classifier"]
+Method = Literal["cnn", "ann", "tied", "classifier", "pixel"]
 Device = Literal["auto", "cpu", "cuda"]
 
 
@@ -18,10 +18,16 @@ def train(
     method: Annotated[Method, typer.Option(help="Which network.")],
     out: Annotated[Path, typer.Option("-o", "--out", metavar="MODEL", help="The model file to write.")],
     seed: Annotated[int, typer.Option(help="Draws the first weights and the order of the images.")] = 0,
-    epochs: Annotated[int | None, typer.Option(help="Default: as in the paper, 200 (classifier 20).")] = None,
+    epochs: Annotated[int | None, typer.Option(help="Default: as in the paper, 200 (classifier 20); pixel 60.")] = None,
     learning_rate: Annotated[float | None, typer.Option(help="Default: the method's recipe.")] = None,
     batch_size: Annotated[int | None, typer.Option(help="Default: 64.")] = None,
     hidden: Annotated[int | None, typer.Option(help="Numbers in the code of ann and tied; default 400.")] = None,
+    max_error: Annotated[
+        int | None, typer.Option(min=0, max=63, help="Of pixel: by how much a value may be off; default 0, lossless.")
+    ] = None,
+    effort: Annotated[
+        Literal["fast", "default", "best"] | None, typer.Option(help="Of pixel: the size of its network.")
+    ] = None,
     bits: Annotated[
         float | None,
         typer.Option(help="Train on with the code rounded to this many bits a unit (mean), 40 epochs more."),
@@ -45,8 +51,10 @@ def train(
 
     if out.exists() and not force:
         raise OutputExists(f"{out} exists already; choose another name, or force it with --force")
-    if bits is not None and method == "classifier":
-        raise UsageError("--bits is for networks with a code; a classifier has none")
+    if bits is not None and method in ("classifier", "pixel"):
+        raise UsageError(f"--bits is for networks with a code; {method} has none")
+    if (max_error is not None or effort is not None) and method != "pixel":
+        raise UsageError(f"--max-error and --effort are for pixel, not for {method}")
     if hidden is not None and method not in ("ann", "tied"):
         raise UsageError(f"--hidden is for ann and tied; the code of {method} follows from the image's size")
     with progress_bar("Reading", unit="images") as progress:
@@ -58,6 +66,11 @@ def train(
 
     settings = {"epochs": epochs, "learning_rate": learning_rate, "batch_size": batch_size, "precision": precision}
     changes: dict[str, Any] = {name: value for name, value in settings.items() if value is not None}
+    options: dict[str, Any] = {} if hidden is None else {"hidden": hidden}
+    if method == "pixel":
+        from engram.networks.pixel import EFFORTS
+
+        options = EFFORTS[effort or "default"] | {"max_error": max_error or 0}
     checkpoint = out.with_name(out.name + ".checkpoint")
     with progress_bar(f"Training {method}", unit="epochs") as progress:
         model = fit(
@@ -65,7 +78,7 @@ def train(
             method,
             seed,
             device=choose_device(device),
-            options={} if hidden is None else {"hidden": hidden},
+            options=options,
             checkpoint=checkpoint,
             progress=progress,
             **changes,
@@ -86,13 +99,14 @@ def train(
         "epochs": done,
         "loss": model.facts["losses"][-1],
         "parameters": model.network.parameters,
-        "code_numbers": model.network.code_numbers,
+        "code_numbers": model.network.code_numbers if model.network.analysis else 0,
         "model_bytes": out.stat().st_size,
         "seconds": round(seconds, 3),
         "images_per_second": round(done * len(images) / seconds, 1),
     }
+    code = f"a code of {result['code_numbers']} numbers" if result["code_numbers"] else "no code"
     prose = (
-        f"{out}: {method}, {model.network.parameters:,} parameters, a code of {model.network.code_numbers} numbers; "
+        f"{out}: {method}, {model.network.parameters:,} parameters, {code}; "
         f"loss {result['loss']:.5f} after {done} epochs on {len(images):,} images in {seconds:.1f} s"
     )
     tell(result, prose, as_json)

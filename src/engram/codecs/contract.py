@@ -67,6 +67,11 @@ class Codec(ABC):
         """The codec of a configuration. Raises CorruptModel where config and model do not make one."""
 
     @property
+    def max_error(self) -> int | None:
+        """No value of a decoded image is farther from the original; None where nothing is promised."""
+        return 0 if self.lossless else None
+
+    @property
     def can_encode(self) -> bool:
         """False where the codec holds what decoding needs only."""
         return True

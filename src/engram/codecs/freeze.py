@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from engram.codecs import quantiser as quantising
 from engram.codecs.analysis import evaluate, floats_of, pixels_of
 from engram.codecs.frozen import Encoder, Frozen
+from engram.codecs.pixel.codec import Pixel
+from engram.codecs.pixel.rounding import freeze_pixel
 from engram.codecs.quantiser import Quantiser
 from engram.codecs.rounding import CannotFreeze, TooFine, round_layers
 from engram.codecs.shaping import shape_noise
@@ -37,7 +39,7 @@ WIDEST = 1 << 12
 
 def freeze(
     trained: Model | Network, training: ImageSet, *, bits: float | None = None, loss_db: float = 0.03
-) -> Frozen | Transform:
+) -> Frozen | Transform | Pixel:
     """The codec of a trained network, its steps and tables fitted on training images. It needs no torch.
 
     bits: the mean rate of a code unit on these images, so an image takes about units * bits / 8 bytes; 3 if it is not
@@ -49,6 +51,8 @@ def freeze(
     if not loss_db > 0:
         raise UsageError(f"loss_db must be above 0, not {loss_db}: whole numbers always lose a little")
     network = trained.network if isinstance(trained, Model) else trained
+    if network.method == "pixel":
+        return freeze_pixel(trained, training)
     if network.prior:
         return _with_prior(network, training, bits, loss_db)
     return _without_prior(network, training, BITS if bits is None else bits, loss_db)

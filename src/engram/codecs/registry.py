@@ -6,6 +6,7 @@ import re
 
 from engram.codecs.contract import Codec
 from engram.codecs.frozen import Frozen
+from engram.codecs.pixel.codec import Pixel
 from engram.codecs.raw import Raw
 from engram.codecs.transform.codec import Transform
 from engram.errors import UsageError
@@ -42,5 +43,6 @@ def ids() -> tuple[str, ...]:
 
 
 register(Frozen)
+register(Pixel)
 register(Raw)
 register(Transform)

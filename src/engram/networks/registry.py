@@ -12,14 +12,15 @@ from engram.networks.autoassociative import AutoAssociative
 from engram.networks.classifier import Classifier
 from engram.networks.convolutional import ConvolutionalAutoencoder
 from engram.networks.dense import DenseAutoencoder
+from engram.networks.pixel import PixelNetwork
 from engram.networks.tied import TiedAutoencoder
 from engram.networks.transform import Transform
 
-Trainable = AutoAssociative | Classifier
+Trainable = AutoAssociative | Classifier | PixelNetwork
 
 NETWORKS: dict[str, type[Trainable]] = {
     network.method: network
-    for network in (ConvolutionalAutoencoder, DenseAutoencoder, TiedAutoencoder, Classifier, Transform)
+    for network in (ConvolutionalAutoencoder, DenseAutoencoder, TiedAutoencoder, Classifier, Transform, PixelNetwork)
 }
 
 

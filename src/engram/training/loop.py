@@ -17,10 +17,12 @@ from torch.nn import functional
 from engram.errors import UsageError
 from engram.images import ImageSet
 from engram.networks.autoassociative import AutoAssociative
+from engram.networks.pixel import PixelNetwork
 from engram.networks.running import to_tensor
 from engram.networks.transform import Transform
 from engram.training.checkpoint import Checkpoint
 from engram.training.errors import TrainingDiverged
+from engram.training.pixel import CodeLengthStep
 from engram.training.recipe import Recipe
 from engram.training.steps import Objective, Step, step_for
 from engram.training.transform import RateDistortionStep
@@ -63,13 +65,15 @@ def train(
     inputs = to_tensor(images.images).to(device)
     targets = inputs
     objective: Objective = functional.mse_loss
-    if not isinstance(network, AutoAssociative):
+    if not isinstance(network, AutoAssociative | PixelNetwork):
         if images.labels is None:
             raise UsageError("a classifier needs labels: use a folder with one sub-folder for each class")
         targets, objective = torch.from_numpy(images.labels).to(device), functional.cross_entropy
     step: Step
     if isinstance(network, Transform):
         step = RateDistortionStep(network, recipe, inputs, seed)
+    elif isinstance(network, PixelNetwork):
+        step = CodeLengthStep(network, recipe, inputs, seed)
     else:
         step = step_for(network, recipe, objective)
     history = History()

@@ -63,5 +63,6 @@ RECIPES = {
     "transform": Recipe(
         epochs=200, optimiser="adam", learning_rate=2e-3, batch_size=256, precision="bfloat16", bytes_per_image=16.0
     ),
+    "pixel": Recipe(epochs=60, optimiser="adam", learning_rate=3e-3, precision="bfloat16"),
 }
 """The recipe of each method: in the paper's reproduction, and of `transform`."""

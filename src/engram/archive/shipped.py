@@ -1,0 +1,40 @@
+"""Models that come with engram: archives of no images, found by name, or by the SHA-256 that an archive asks for."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+from engram.archive.file import ArchiveFile
+from engram.archive.reader import Archive
+from engram.codecs.contract import Codec
+from engram.errors import UsageError
+
+FOLDER = Path(__file__).parents[1] / "shipped"
+
+
+class UnknownModel(UsageError):
+    """A name that no shipped model has."""
+
+
+@cache
+def names() -> tuple[str, ...]:
+    """The names of all shipped models, sorted."""
+    return tuple(sorted(path.stem for path in FOLDER.glob("*.egm")))
+
+
+def load(name: str) -> Codec:
+    """The codec of a shipped model. Raises UnknownModel."""
+    if name not in names():
+        raise UnknownModel(f"no model called {name!r} comes with engram; there are {', '.join(names())}")
+    with Archive(FOLDER / f"{name}.egm") as archive:
+        return archive.codec
+
+
+def find(sha256: str) -> bytes | None:
+    """The shipped model of this SHA-256, if there is one."""
+    for name in names():
+        file = ArchiveFile(FOLDER / f"{name}.egm")
+        if file.directory.header.model_sha256 == sha256:
+            return file.model(None)
+    return None

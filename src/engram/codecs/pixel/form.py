@@ -1,0 +1,66 @@
+"""A pixel code's network as a config and a model, and back.
+
+The config says the sizes; the model holds, layer by layer, the weights [inputs, outputs] and the biases.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from engram.codecs.contract import Config, CorruptModel, image_shape_of
+from engram.codecs.pixel.network import CausalNetwork, WholeDense
+from engram.codecs.settings import LARGEST_SHIFT, check_keys, whole
+from engram.coding import numbers
+from engram.coding.mixture import LARGEST_COMPONENTS
+from engram.coding.neighbourhood import LARGEST_KNOTS, LARGEST_RADIUS, Neighbourhood
+
+LARGEST_WIDTH, LARGEST_DEPTH = 1024, 8
+LARGEST_STEP = 127
+LARGEST_VALUES = 1 << 18
+"""Of one image: at most 256 x 256 x 3 pixels, about."""
+
+
+def emit(network: CausalNetwork, step: int) -> tuple[Config, bytes]:
+    """The config and the model, of which `parse` makes an equal network."""
+    around = network.neighbourhood
+    config: Config = {
+        "image_shape": list(around.image_shape),
+        "radius": around.radius,
+        "knots": around.knots,
+        "hidden": [len(layer.bias) for layer in network.layers[:-1]],
+        "components": network.components,
+        "shifts": [layer.shift for layer in network.layers],
+        "step": step,
+    }
+    parts = [part for layer in network.layers for part in (layer.weight.ravel(), layer.bias)]
+    return config, numbers.pack(np.concatenate(parts).astype(np.int32))
+
+
+def parse(config: Config, model: bytes) -> tuple[CausalNetwork, int]:
+    """The network and the step. Raises CorruptModel or another CorruptData."""
+    check_keys(config, {"image_shape", "radius", "knots", "hidden", "components", "shifts", "step"})
+    shape = image_shape_of(config)
+    if np.prod(shape) > LARGEST_VALUES:
+        raise CorruptModel(f"a pixel code takes images of at most {LARGEST_VALUES} values, not {list(shape)}")
+    radius, knots = whole(config, "radius", 1, LARGEST_RADIUS), whole(config, "knots", 2, LARGEST_KNOTS)
+    components, step = whole(config, "components", 1, LARGEST_COMPONENTS), whole(config, "step", 1, LARGEST_STEP)
+    if step % 2 == 0:
+        raise CorruptModel(f"a pixel code's step is odd, not {step}")
+    hidden, shifts = config["hidden"], config["shifts"]
+    if not isinstance(hidden, list) or not isinstance(shifts, list) or not 1 <= len(hidden) <= LARGEST_DEPTH:
+        raise CorruptModel(f"a pixel code has 1 to {LARGEST_DEPTH} hidden layers, in a list, and a list of shifts")
+    widths = [whole({"hidden": width}, "hidden", 1, LARGEST_WIDTH) for width in hidden]
+    if len(shifts) != len(widths) + 1:
+        raise CorruptModel(f"{len(widths) + 1} layers have as many shifts, not {len(shifts)}")
+    shifts = [whole({"shifts": shift}, "shifts", 0, LARGEST_SHIFT) for shift in shifts]
+    around = Neighbourhood(shape, radius, knots)
+    taken = around.inputs + around.features
+    inputs, outputs = [taken, *widths[:-1], widths[-1] + taken], [*widths, 1 + 3 * components]
+    sizes = [size for i, o in zip(inputs, outputs, strict=True) for size in (i * o, o)]
+    found = numbers.unpack(model, sum(sizes)).astype(np.int64)
+    parts = np.split(found, np.cumsum(sizes)[:-1])
+    layers = [
+        WholeDense(weight.reshape(i, o), bias, shift)
+        for weight, bias, shift, i, o in zip(parts[::2], parts[1::2], shifts, inputs, outputs, strict=True)
+    ]
+    return CausalNetwork(around, tuple(layers)), step

@@ -1,0 +1,96 @@
+"""A trained pixel network in whole numbers: as fine as sums below 2^24 allow."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engram.codecs.pixel.codec import Pixel
+from engram.codecs.pixel.network import LARGEST_ACTIVATION, CausalNetwork, WholeDense
+from engram.codecs.rounding import CannotFreeze
+from engram.coding.integer import EXACT32
+from engram.coding.mixture import LOGIT_UNIT, MEAN_UNIT, SCALE_UNIT
+from engram.coding.neighbourhood import FULL, Neighbourhood
+from engram.errors import UsageError
+from engram.images import ImageSet
+from engram.layers import Dense, Network
+from engram.models import Model
+
+_HALF_RANGE = 128.0
+"""The network's unit of means and scales, in gray levels; its means lie around this one."""
+_SEEN = 1 << 16
+"""How many values of training images show how large activations become."""
+_RARE = 1e-4
+"""The share of activations that may be clipped."""
+_FINEST = 12
+"""Weights are given this many binary digits at most for the largest of a layer."""
+
+Floats = NDArray[np.float64]
+
+
+def freeze_pixel(model: Model | Network, training: ImageSet) -> Pixel:
+    """The codec of a trained pixel network; activations are measured on training images of its shape."""
+    if isinstance(model, Network):
+        raise UsageError("a pixel network is frozen with the facts of its model; hand over the Model, not its network")
+    network, options = model.network, model.facts["options"]
+    if training.image_shape != network.image_shape or not len(training):
+        raise UsageError(
+            f"freezing {network.method} takes training images of {network.image_shape}, at least one, "
+            f"not {len(training)} of {training.image_shape}"
+        )
+    layers = [layer for layer in network.prior if isinstance(layer, Dense)]
+    around = Neighbourhood(network.image_shape, options["radius"], options["knots"])
+    step = 2 * options["max_error"] + 1
+    x = _inputs(around, training, step)
+    whole, h, scale = [], x, np.ones(x.shape[1])
+    largest = np.full(x.shape[1], float(FULL))
+    for layer in layers[:-1]:
+        made = np.maximum(h @ layer.weight.astype(np.float64) + layer.bias, 0)
+        most = max(1e-6, float(np.quantile(made, 1 - _RARE)))
+        unit = LARGEST_ACTIVATION / most
+        whole.append(_round(layer.weight.astype(np.float64) / scale[:, None] * unit, layer.bias * unit, largest))
+        h, scale, largest = made, np.full(made.shape[1], unit), np.full(made.shape[1], float(LARGEST_ACTIVATION))
+    components = (len(layers[-1].bias) - 1) // 3
+    units, offsets = _output_units(components)
+    scale = np.concatenate([scale, np.ones(x.shape[1])])
+    largest = np.concatenate([largest, np.full(x.shape[1], float(FULL))])
+    head = layers[-1]
+    whole.append(_round(head.weight.astype(np.float64) / scale[:, None] * units, head.bias * units + offsets, largest))
+    return Pixel(CausalNetwork(around, tuple(whole)), step)
+
+
+def _inputs(around: Neighbourhood, training: ImageSet, step: int) -> Floats:
+    """float64[n, inputs + features]: what the network sees of values of images spread over the set."""
+    values = len(around.places)
+    images = training.images[:: -(-len(training) // max(1, 4 * _SEEN // values))]
+    symbols = (images.astype(np.int64) + step // 2) // step
+    canvases = around.canvas(np.minimum(symbols * step, 255).astype(np.uint8))
+    drawn = np.random.default_rng(0).integers(len(images) * values, size=_SEEN)
+    image, value = np.divmod(drawn, values)
+    seen = canvases.ravel().take((image * around.canvas_size)[:, None] + around.taps[value])
+    return np.concatenate([seen, around.positions[value]], 1).astype(np.float64)
+
+
+def _output_units(components: int) -> tuple[Floats, Floats]:
+    """What the outputs are multiplied with, and what is added, to be `mixture`'s whole numbers."""
+    one, many = np.ones(1), np.ones(components)
+    units = [LOGIT_UNIT * one, LOGIT_UNIT * many, MEAN_UNIT * _HALF_RANGE * many, SCALE_UNIT * many]
+    offsets = [0 * one, 0 * many, MEAN_UNIT * _HALF_RANGE * many, SCALE_UNIT * np.log(_HALF_RANGE) * many]
+    return np.concatenate(units), np.concatenate(offsets)
+
+
+def _round(weight: Floats, bias: NDArray[np.floating[Any]], largest: Floats) -> WholeDense:
+    """The layer in whole numbers times 2^shift, shift as large as its sums allow."""
+    for shift in range(_shift_above(weight), -1, -1):
+        scaled = np.rint(weight * 2.0**shift)
+        offset = np.rint(bias * 2.0**shift)
+        if (np.abs(scaled).T @ largest + np.abs(offset) + (1 << shift >> 1)).max() < EXACT32:
+            return WholeDense(scaled.astype(np.int64), offset.astype(np.int64), shift)
+    raise CannotFreeze("a pixel network has weights so large that its sums leave the range of exact floats")
+
+
+def _shift_above(weight: Floats) -> int:
+    """The shift that gives the largest weight _FINEST binary digits."""
+    return int(np.clip(_FINEST - np.ceil(np.log2(np.abs(weight).max() + 1e-12)), 0, 23))

@@ -1,0 +1,97 @@
+"""Learning a collection: a sample of its images and a time to learn in, a codec out.
+
+How many images there are says how large a network pays, for its model's bytes count as much as theirs.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import torch
+
+from engram.codecs.pixel.codec import Pixel
+from engram.codecs.pixel.rounding import freeze_pixel
+from engram.coding.neighbourhood import Neighbourhood
+from engram.errors import UsageError
+from engram.images import ImageSet
+from engram.models import Model
+from engram.networks.pixel import PixelNetwork
+from engram.networks.registry import make
+from engram.networks.running import to_tensor
+from engram.training.loop import epoch_order, matrix_products
+from engram.training.pixel import AMONG_OTHERS, AMONG_ZEROS, CodeLengthStep
+from engram.training.recipe import RECIPES
+
+SIZES: tuple[tuple[int, ...], ...] = ((8,), (16, 16), (24, 24), (32, 32), (48, 48), (64, 64, 64), (96, 96, 96))
+"""Hidden layers of the networks that may be learned, by size."""
+RADIUS, KNOTS, COMPONENTS = 3, 8, 5
+WORTH = 0.01 * 0.3
+"""The weights, of about a byte each, that a value pays for: one per cent of its own 0.3 bytes or so."""
+PROBES = (10, 30, 300)
+"""The steps that are timed, from the first of these to the second and again to the third, to tell how many fit."""
+MOST_PASSES = 40
+"""How often each value is looked at, at most, where time is left over."""
+
+Progress = Callable[[int, int], None]
+"""Called with (steps done, steps in all)."""
+
+
+def options_for(image_shape: tuple[int, int, int], values: int) -> dict[str, Any]:
+    """The options of the largest pixel network that pays for a collection of so many values."""
+    around = Neighbourhood(image_shape, RADIUS, KNOTS)
+    taken, outputs = around.inputs + around.features, 1 + 3 * COMPONENTS
+    paying = [SIZES[0]]
+    for hidden in SIZES[1:]:
+        weights = sum(i * o for i, o in pairwise((taken, *hidden))) + (hidden[-1] + taken) * outputs
+        if weights <= values * WORTH:
+            paying.append(hidden)
+    return {"hidden": paying[-1], "components": COMPONENTS, "radius": RADIUS, "knots": KNOTS}
+
+
+def learn(
+    sample: ImageSet,
+    *,
+    images: int | None = None,
+    max_error: int = 0,
+    budget_seconds: float = 120.0,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> Pixel:
+    """The codec that learned from images of a collection until the time was over, or each value was seen often enough.
+
+    images: how many the collection has in all. No value of a decoded image is off by more than max_error.
+    Raises UsageError for an empty sample.
+    """
+    if not len(sample):
+        raise UsageError("there is no image to learn from")
+    started = time.perf_counter()
+    shape = sample.image_shape
+    count = len(sample) if images is None else images
+    options = options_for(shape, count * int(np.prod(shape)))
+    network = make("pixel", shape, seed, max_error=max_error, **options)
+    assert isinstance(network, PixelNetwork)
+    recipe = RECIPES["pixel"]
+    inputs = to_tensor(sample.images)
+    step = CodeLengthStep(network, recipe, inputs, seed)
+    step.steps = int(MOST_PASSES * len(inputs) * np.prod(shape) / (AMONG_OTHERS + AMONG_ZEROS)) + PROBES[-1]
+    most, epoch, probed = step.steps, 0, started
+    with matrix_products(recipe.precision):
+        while step.done < step.steps:
+            for part in torch.split(epoch_order(len(inputs), seed, epoch), recipe.batch_size):
+                if step.done == PROBES[0]:
+                    probed = time.perf_counter()
+                elif step.done in PROBES:
+                    now = time.perf_counter()
+                    each = (now - probed) / (step.done - PROBES[0])
+                    step.steps = min(most, step.done + max(0, int((started + budget_seconds - now) / each)))
+                if step.done >= step.steps:
+                    break
+                step(inputs[part], inputs[part])
+                if progress and step.done % PROBES[0] == 0:
+                    progress(step.done, step.steps)
+            epoch += 1
+    return freeze_pixel(Model(network.describe(), {"options": network.options}), sample)

@@ -1,0 +1,83 @@
+"""Training a pixel code for the fewest bits: each step takes some values of the batch's images with their neighbours.
+
+Most values among zeros are zeros, so a step looks at few of these and counts each for more.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import final
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from engram.coding.neighbourhood import AHEAD, FULL
+from engram.networks.pixel import PixelNetwork
+from engram.training.recipe import Recipe
+from engram.training.steps import Step, optimiser_state, restore_optimiser
+
+AMONG_OTHERS, AMONG_ZEROS = 4096, 256
+"""How many values a step takes that have a neighbour other than 0, and that have none."""
+WARM_UP = 300
+LEAST_RATE = 0.01
+"""Of the recipe's learning rate, at the end of the cosine."""
+
+
+@final
+class CodeLengthStep(Step):
+    """Steps towards the fewest bits, over all epochs of the recipe. The loss is in bits for a value of an image."""
+
+    def __init__(self, network: PixelNetwork, recipe: Recipe, images: Tensor, seed: int) -> None:
+        self.network, self.recipe, self.seed, self.done = network, recipe, seed, 0
+        self.steps = recipe.epochs * -(-len(images) // recipe.batch_size)
+        self.optimiser = torch.optim.Adam(network.parameters(), recipe.learning_rate, (0.9, 0.98), fused=True)
+        self.draws = torch.Generator(images.device)
+        around = network.neighbourhood
+        self.taps = torch.from_numpy(around.taps).to(images.device)
+        self.positions = torch.from_numpy(around.positions).to(images.device, torch.float32) / FULL
+
+    def __call__(self, inputs: Tensor, targets: Tensor) -> Tensor:
+        rate = min(1.0, (self.done + 1) / WARM_UP)
+        rate *= LEAST_RATE + (1 - LEAST_RATE) * (0.5 + 0.5 * math.cos(math.pi * self.done / self.steps))
+        for group in self.optimiser.param_groups:
+            group["lr"] = self.recipe.learning_rate * rate
+        self.draws.manual_seed((self.seed << 32) + self.done)
+        loss = self._bits(inputs)
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        self.optimiser.step()
+        self.done += 1
+        return loss.detach()
+
+    def _bits(self, images: Tensor) -> Tensor:
+        """The mean bits of a value, estimated from the values drawn."""
+        network = self.network
+        around = network.neighbourhood
+        symbols = torch.div(images * 255 + network.step // 2 + 0.5, network.step).floor()
+        gray = (symbols * network.step).clamp_max(255)
+        canvases = functional.pad(gray, (around.radius, AHEAD, around.radius, 0))
+        near = torch.stack([canvases[:, :, 1:, 1:-1], canvases[:, :, :-1, :-2], canvases[:, :, :-1, 2:]]).amax((0, 2))
+        others = near[:, None, around.radius - 1 :, around.radius - 1 : around.radius - 1 + images.shape[3]]
+        others = others.expand(-1, images.shape[1], -1, -1)
+        busy = others.permute(0, 2, 3, 1).reshape(-1) > 0
+        flat, symbols = canvases.permute(0, 2, 3, 1).reshape(-1), symbols.permute(0, 2, 3, 1).reshape(-1).long()
+        nats = flat.new_zeros(())
+        for wanted, most in ((busy, AMONG_OTHERS), (~busy, AMONG_ZEROS)):
+            where = torch.nonzero(wanted)[:, 0]
+            if len(where):
+                drawn = where[torch.randint(len(where), (most,), generator=self.draws, device=where.device)]
+                image, value = drawn // len(self.positions), drawn % len(self.positions)
+                taps = self.taps[value] + (image * around.canvas_size)[:, None]
+                x = network.inputs(flat, taps, self.positions[value])
+                nats = nats + network.nats(network(x), symbols[drawn]).mean() * (len(where) / len(busy))
+        return nats / math.log(2)
+
+    def state(self) -> dict[str, Tensor]:
+        return {"done": torch.tensor(self.done)} | optimiser_state(self.optimiser)
+
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        rest = dict(state)
+        self.done = int(rest.pop("done"))
+        restore_optimiser(self.optimiser, list(self.network.parameters()), rest)
