@@ -95,6 +95,7 @@ ROOMS_OF = {
     "matplotlib": {"report"},
     "jinja2": {"report"},
     "constriction": {"coding"},
+    "imagecodecs": {"evaluation"},
     "rich": {"cli"},
     "typer": {"cli"},
     "platformdirs": {"datasets"},

@@ -1,0 +1,124 @@
+"""The classical rivals at their honest best: a whole collection into bytes and back.
+
+| layout | what is stored | one image alone |
+|---|---|---|
+| each   | one file an image | yes |
+| shared | one file an image, but what all files begin with once | yes |
+| atlas  | one picture, with all images as its tiles | no: all of them are decoded |
+| stream | the raw pixels, one image after another | no |
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, final
+
+import numpy as np
+
+from engram.errors import EngramError
+from engram.evaluation.atlas import tile, untile
+from engram.evaluation.formats import FORMATS, Dial, Format
+from engram.images import ImageSet, Pixels
+
+Layout = Literal["each", "shared", "atlas", "stream"]
+
+
+class RivalFailed(EngramError):
+    """A rival's library refused what it was given: a picture that is too large for it, say."""
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Coded:
+    """What a rival made of a collection. total_bytes: all that has to be stored to get the images back."""
+
+    total_bytes: int
+    recovered: Pixels
+    random_access: bool
+    encode_seconds: float
+    decode_seconds: float
+
+
+@final
+@dataclass(frozen=True)
+class Rival:
+    """A format in a layout."""
+
+    name: str
+    format: Format
+    layout: Layout
+
+    @property
+    def dial(self) -> Dial:
+        """Settings from the fewest bytes to the most; efforts where nothing is lost."""
+        return self.format.dial
+
+    @property
+    def lossless(self) -> bool:
+        """Whether the images come back as they were."""
+        return self.format.lossless
+
+    @property
+    def random_access(self) -> bool:
+        """Whether one image can be had without decoding the others."""
+        return self.layout in ("each", "shared")
+
+    def code(self, images: ImageSet, setting: float) -> Coded:
+        """The collection through the rival and back, at one setting. Raises MissingLibrary, RivalFailed."""
+        try:
+            started = time.perf_counter()
+            files = self.encode(images.images, setting)
+            encoded = time.perf_counter()
+            recovered = self.decode(files, len(images), images.image_shape)
+            decoded = time.perf_counter()
+        except (OSError, ValueError, RuntimeError) as error:
+            raise RivalFailed(f"{self.name} at {setting:g} failed on {images!r}: {error}") from error
+        size = sum(map(len, files))
+        return Coded(size, recovered, self.random_access, encoded - started, decoded - encoded)
+
+    def encode(self, images: Pixels, setting: float) -> list[bytes]:
+        """The files, none for no images; in the shared layout the first is what all others begin with."""
+        if not len(images):
+            return []
+        if self.layout == "atlas":
+            return [self.format.encode(tile(images), setting)]
+        if self.layout == "stream":
+            return [self.format.encode(images.reshape(-1, 1, images.shape[3]), setting)]
+        files = [self.format.encode(image, setting) for image in images]
+        if self.layout == "each":
+            return files
+        shared = _shared_length(min(files), max(files))
+        return [files[0][:shared], *(file[shared:] for file in files)]
+
+    def decode(self, files: Sequence[bytes], count: int, image_shape: tuple[int, int, int]) -> Pixels:
+        """uint8[count, h, w, c] of the files that `encode` made of so many images of this shape."""
+        if not count:
+            return np.zeros((0, *image_shape), np.uint8)
+        if self.layout == "shared":
+            files = [files[0] + rest for rest in files[1:]]
+        pictures = [self.format.decode(file, image_shape[2]) for file in files]
+        if self.layout == "atlas":
+            return untile(pictures[0], count, image_shape)
+        return np.concatenate(pictures).reshape(count, *image_shape)
+
+
+def _shared_length(first: bytes, last: bytes) -> int:
+    """How many bytes two files begin with alike; all files between them, as sorted, begin so too."""
+    pairs = enumerate(zip(first, last, strict=False))
+    return next((at for at, (one, other) in pairs if one != other), min(len(first), len(last)))
+
+
+def _rivals() -> dict[str, Rival]:
+    layouts: dict[str, tuple[Layout, ...]] = {"jpeg-plain": ("shared",), "xz": ("stream",), "zstd": ("stream",)}
+    rivals = {}
+    for format_name, format in FORMATS.items():
+        for layout in layouts.get(format_name, ("atlas", "each")):
+            name = f"{format_name}-{layout}"
+            rivals[name] = Rival(name, format, layout)
+    return rivals
+
+
+RIVALS = _rivals()
+"""Every rival by its name, FORMAT-LAYOUT."""
