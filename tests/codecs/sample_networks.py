@@ -3,8 +3,10 @@
 import numpy as np
 
 from engram.codecs.pca import fit_pca
+from engram.coding.neighbourhood import Neighbourhood
 from engram.images import ImageSet
 from engram.layers import Convolution, Crop, Dense, MaxPooling, Network, Pad, Reshape, Skip, TransposedConvolution
+from engram.models import Model
 
 
 def pictures(count: int, shape: tuple[int, int, int], seed: int = 0) -> ImageSet:
@@ -141,3 +143,31 @@ def _rectified(inputs: int, hidden: int) -> tuple[Dense, Dense]:
         Dense(_normal(1, inputs, hidden, scale=inputs**-0.5), _normal(2, hidden), "relu"),
         Dense(_normal(3, hidden, hidden, scale=hidden**-0.5), _normal(4, hidden), "relu"),
     )
+
+
+def pixel(shape: tuple[int, int, int], hidden: tuple[int, ...] = (7, 6), components: int = 2, **options: int) -> Model:
+    """Hidden layers from a seed, and outputs that expect of a value what least squares over pictures do."""
+    options = {"radius": 2, "knots": 3, "max_error": 0} | options
+    around = Neighbourhood(shape, options["radius"], options["knots"])
+    images = pictures(60, shape, seed=3).images
+    x = np.concatenate([around.canvas(images)[:, around.taps], np.tile(around.positions, (60, 1, 1))], 2)
+    x = x.reshape(-1, around.inputs + around.features).astype(np.float64)
+    layers, made = [], x
+    for number, units in enumerate(hidden):
+        weight = _normal(number, made.shape[1], units, scale=1 / np.sqrt(np.square(made).sum(1).mean()))
+        layers.append(Dense(weight, _normal(number, units, scale=0.3), "relu"))
+        made = np.maximum(made @ weight + layers[-1].bias, 0)
+    seen = np.concatenate([made, x, np.ones((len(x), 1))], 1)
+    wanted = np.stack([(images > 0) * 8.0 - 3, images / 128 - 1], -1).reshape(-1, 2)
+    flag, mean = np.linalg.solve(seen.T @ seen + 0.1 * np.eye(seen.shape[1]), seen.T @ wanted).T
+    width = np.log(np.abs(seen @ mean - wanted[:, 1]).mean() / 2)
+    zero, one = 0 * mean, np.eye(len(mean))[-1]
+    logits, means, widths = (np.linspace(-side, side, components) for side in (0.5, 0.01, 1.0))
+    head = np.stack(
+        [flag, *(zero + one * logit for logit in logits), *(mean + one * side for side in means)]
+        + [zero + one * (width - side) for side in widths],
+        axis=1,
+    ).astype(np.float32)
+    layers.append(Dense(head[:-1].copy(), head[-1].copy(), "none"))
+    options = {"hidden": list(hidden), "components": components} | options
+    return Model(Network("pixel", shape, (), (), tuple(layers)), {"options": options})

@@ -23,7 +23,7 @@ from engram.images import ImageSet
 from engram.networks.registry import make
 
 sys.path.append(str(Path(__file__).parents[1] / "codecs"))
-from sample_networks import transform
+from sample_networks import pictures, pixel, transform
 
 FOLDER = Path(__file__).parent / "archives"
 
@@ -62,6 +62,11 @@ def golden() -> dict[str, tuple[ImageSet, Codec, int, bool]]:
     colourful = freeze(transform(tinted.image_shape, 9), tinted)
     found["transform"] = (clothes, freeze(transform(clothes.image_shape, 12), clothes), 64, True)
     found["transform-rgb-without-model"] = (tinted, colourful, 33, False)
+    blobs, colours = pictures(32, (8, 8, 1)), pictures(40, (9, 8, 3))
+    mixed = ImageSet(np.concatenate([blobs.images, gray.images[:8]]))  # the last block is deflated
+    near = pixel(colours.image_shape, (16,), components=3, radius=1, max_error=1)
+    found["pixel"] = (mixed, freeze(pixel(blobs.image_shape), blobs), 16, True)
+    found["pixel-near-lossless-rgb-without-model"] = (colours, freeze(near, colours), 33, False)
     return found
 
 

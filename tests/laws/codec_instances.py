@@ -2,19 +2,25 @@
 
 from collections.abc import Callable
 
-from sample_networks import convolutional, deep, dense, pictures, tied, transform
+from sample_networks import convolutional, deep, dense, pictures, pixel, tied, transform
 
 from engram.codecs.contract import Codec
 from engram.codecs.freeze import freeze
 from engram.codecs.frozen import Frozen
 from engram.codecs.pca import fit_pca
+from engram.codecs.pixel.codec import Pixel
 from engram.codecs.raw import Raw
 from engram.codecs.transform.codec import Transform
 from engram.layers import Network
+from engram.models import Model
 
 
 def _frozen(network: Network, bits: float | None = None) -> Frozen | Transform:
     return freeze(network, pictures(120, network.image_shape), bits=bits)
+
+
+def _pixel(model: Model) -> Pixel:
+    return freeze(model, pictures(120, model.network.image_shape))
 
 
 INSTANCES: dict[str, Callable[[], Codec]] = {
@@ -29,6 +35,9 @@ INSTANCES: dict[str, Callable[[], Codec]] = {
     "frozen-pca": lambda: _frozen(fit_pca(pictures(120, (8, 8, 1)), 12), 2),
     "frozen-pca-fine": lambda: _frozen(fit_pca(pictures(120, (8, 8, 3)), 30), 8),
     "frozen-pca-coarse": lambda: _frozen(fit_pca(pictures(120, (8, 8, 1)), 12), 0.1),
+    "pixel-gray": lambda: _pixel(pixel((8, 8, 1))),
+    "pixel-rgb-odd": lambda: _pixel(pixel((9, 11, 3), (16,), components=3, radius=1)),
+    "pixel-near-lossless": lambda: _pixel(pixel((8, 8, 1), max_error=2)),
     "transform-gray": lambda: _frozen(transform((8, 8, 1), 10)),
     "transform-rgb-odd": lambda: _frozen(transform((9, 11, 3), 12)),
     "transform-one-unit": lambda: _frozen(transform((8, 8, 1), 1, hidden=5)),

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from math import prod
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +26,10 @@ AHEAD = 2
 MARGIN = 2
 LARGEST_RADIUS = 16
 LARGEST_KNOTS = 64
+LARGEST_VALUES = 1 << 18
+"""Of one image: at most 256 x 256 x 3 pixels, about."""
+LARGEST_PREPARED = 1 << 26
+"""How many numbers are kept ready for the values of one image."""
 FULL = 255
 """What a position feature is at its knot."""
 
@@ -64,6 +69,11 @@ class Neighbourhood:
         """How many numbers say where a value lies: the row's knots, the column's, and one for each of 3 channels."""
         channels = self.image_shape[2]
         return 2 * self.knots + (channels if channels > 1 else 0)
+
+    def fits(self, units: int) -> bool:
+        """Whether images are small enough, where each value has its inputs and so many units of its own kept ready."""
+        values = prod(self.image_shape)
+        return values <= LARGEST_VALUES and values * (self.inputs + units) <= LARGEST_PREPARED
 
     @property
     def _stride(self) -> int:

@@ -15,7 +15,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from engram.coding.neighbourhood import FULL, Neighbourhood
+from engram.coding.mixture import LARGEST_COMPONENTS
+from engram.coding.neighbourhood import FULL, LARGEST_KNOTS, LARGEST_RADIUS, Neighbourhood
 from engram.errors import UsageError
 from engram.layers import Dense, Network
 
@@ -28,6 +29,8 @@ EFFORTS: dict[str, dict[str, Any]] = {
     "best": {"hidden": (96, 96, 96), "components": 5, "radius": 4},
 }
 """How much a network thinks about each value: sizes between which packing takes two to three times as long."""
+LARGEST_DEPTH, LARGEST_WIDTH = 8, 1024
+"""Hidden layers, and units of one, that the codec takes."""
 LEAST_CHANCE = 1e-4
 """Of all values together, whatever the mixture says."""
 
@@ -51,10 +54,13 @@ class PixelNetwork(nn.Module):
         max_error: int = 0,
     ) -> None:
         super().__init__()
-        if not hidden or min(hidden) < 1 or components < 1 or radius < 1 or knots < 2 or not 0 <= max_error <= 63:
+        limits = [(len(hidden), 1, LARGEST_DEPTH), *((units, 1, LARGEST_WIDTH) for units in hidden)]
+        limits += [(components, 1, LARGEST_COMPONENTS), (radius, 1, LARGEST_RADIUS), (knots, 2, LARGEST_KNOTS)]
+        if not all(least <= value <= most for value, least, most in [*limits, (max_error, 0, 63)]):
             raise UsageError(
-                "a pixel network takes hidden layers of 1 unit or more, components and radius of 1 or more, knots of 2 "
-                "or more and a max_error of 0 to 63"
+                f"a pixel network takes 1 to {LARGEST_DEPTH} hidden layers of 1 to {LARGEST_WIDTH} units, "
+                f"1 to {LARGEST_COMPONENTS} components, a radius of 1 to {LARGEST_RADIUS}, 2 to {LARGEST_KNOTS} knots, "
+                "and a max_error of 0 to 63"
             )
         self.options: dict[str, Any] = {
             "hidden": list(hidden),
@@ -65,6 +71,8 @@ class PixelNetwork(nn.Module):
         }
         self.image_shape, self.components, self.step = image_shape, components, 2 * max_error + 1
         self.neighbourhood = Neighbourhood(image_shape, radius, knots)
+        if not self.neighbourhood.fits(hidden[0]):
+            raise UsageError(f"images of {image_shape[0]} x {image_shape[1]} are too large for a pixel code")
         taken = self.neighbourhood.inputs + self.neighbourhood.features
         widths = [taken, *hidden]
         self.hidden = nn.ModuleList(nn.Linear(i, o) for i, o in pairwise(widths))

@@ -16,8 +16,6 @@ from engram.coding.neighbourhood import LARGEST_KNOTS, LARGEST_RADIUS, Neighbour
 
 LARGEST_WIDTH, LARGEST_DEPTH = 1024, 8
 LARGEST_STEP = 127
-LARGEST_VALUES = 1 << 18
-"""Of one image: at most 256 x 256 x 3 pixels, about."""
 
 
 def emit(network: CausalNetwork, step: int) -> tuple[Config, bytes]:
@@ -40,8 +38,6 @@ def parse(config: Config, model: bytes) -> tuple[CausalNetwork, int]:
     """The network and the step. Raises CorruptModel or another CorruptData."""
     check_keys(config, {"image_shape", "radius", "knots", "hidden", "components", "shifts", "step"})
     shape = image_shape_of(config)
-    if np.prod(shape) > LARGEST_VALUES:
-        raise CorruptModel(f"a pixel code takes images of at most {LARGEST_VALUES} values, not {list(shape)}")
     radius, knots = whole(config, "radius", 1, LARGEST_RADIUS), whole(config, "knots", 2, LARGEST_KNOTS)
     components, step = whole(config, "components", 1, LARGEST_COMPONENTS), whole(config, "step", 1, LARGEST_STEP)
     if step % 2 == 0:

@@ -57,6 +57,8 @@ class CausalNetwork:
         self.neighbourhood, self.layers = neighbourhood, layers
         if len(layers) < 2:
             raise MisfitNetwork("a pixel code's network has a hidden layer, at least")
+        if not neighbourhood.fits(len(layers[0].bias)):
+            raise MisfitNetwork(f"a pixel code takes smaller images than {list(neighbourhood.image_shape)}")
         taken = neighbourhood.inputs + neighbourhood.features
         first = np.full(taken, FULL)
         width, largest = taken, first
@@ -74,7 +76,7 @@ class CausalNetwork:
 
     @cached_property
     def _taps(self) -> NDArray[np.intp]:
-        return self.neighbourhood.taps.astype(np.intp)
+        return self.neighbourhood.taps.astype(np.intp, copy=False)
 
     @cached_property
     def _weights(self) -> list[Floats]:
@@ -93,20 +95,22 @@ class CausalNetwork:
     @cached_property
     def _biases(self) -> list[Floats]:
         """float32[values, units] of first and last layer, float32[units] of others; half added, over 2^shift."""
-        positions = self.neighbourhood.positions
+        positions = self.neighbourhood.positions.astype(np.float64)
         biases = []
         for number, layer in enumerate(self.layers):
-            bias = layer.bias + layer.half
+            bias = (layer.bias + layer.half).astype(np.float64)
             if number in (0, len(self.layers) - 1):
-                bias = positions @ layer.weight[-positions.shape[1] :] + bias
+                bias = positions @ layer.weight[-positions.shape[1] :].astype(np.float64) + bias
             biases.append((bias * 2.0**-layer.shift).astype(np.float32))
         return biases
 
     @cached_property
     def alone(self) -> Outputs:
         """int32[values, 1 + 3K]: what each value is expected to be while all its neighbours are 0."""
-        values = len(self.neighbourhood.places)
-        return self._outputs(np.zeros((values, self.neighbourhood.inputs), np.uint8), np.arange(values))
+        values = np.arange(len(self.neighbourhood.places))
+        nothing = np.zeros((_CHUNK, self.neighbourhood.inputs), np.uint8)
+        parts = (values[first : first + _CHUNK] for first in range(0, len(values), _CHUNK))
+        return np.concatenate([self._outputs(nothing[: len(part)], part) for part in parts])
 
     def outputs(self, canvases: Pixels, starts: Indices, values: Indices) -> Outputs:
         """int32[n, 1 + 3K] for n values: flat canvases, where in them the value's image starts, and its number."""
