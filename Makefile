@@ -10,7 +10,7 @@ ifneq ($(wildcard ../shared/data/.),)
 export ENGRAM_DATA ?= $(abspath ../shared/data)
 endif
 
-.PHONY: help reproduce test check format bench-training bench-archive bench-rates clean
+.PHONY: help reproduce test check format bench-training bench-archive bench-rates bench-transform clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -40,6 +40,12 @@ bench-archive: $(INSTALLED) ## overhead, speed and memory of the archive
 
 bench-rates: $(INSTALLED) ## bytes against PSNR and accuracy, from the models of `make reproduce`
 	$(RUN)/python benchmarks/rates.py out/reproduction $(ARGS)
+
+bench-transform: $(INSTALLED) ## train transform codes for 8, 16, 24, 32 and 48 bytes, and measure them
+	mkdir -p out/transform
+	for n in 8 16 24 32 48; do test -f out/transform/$$n.safetensors \
+	|| $(RUN)/engram train fashion-mnist --method transform --bytes $$n -o out/transform/$$n.safetensors; done
+	$(RUN)/python benchmarks/transform.py $(foreach n,8 16 24 32 48,out/transform/$(n).safetensors) $(ARGS)
 
 clean: ## remove the virtual environment and what the targets wrote
 	rm -rf $(VENV) out build dist

@@ -1,4 +1,5 @@
 import math
+import pickle
 
 import numpy as np
 import pytest
@@ -6,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engram.coding import tables
-from engram.coding.rangecoder import CorruptStream, RangeCoder, longest_words
+from engram.coding.rangecoder import ContextCoder, CorruptStream, RangeCoder, longest_words
 
 
 @st.composite
@@ -112,3 +113,26 @@ def test_the_longest_stream_fits_its_bound():
     assert len(stream) > 1000 * (24 - math.log2(rare[200])) / 8 - 1
     assert len(stream) <= 4 * longest_words(1000)
     assert (coder.decode(stream, 1000) == symbols).all()
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(0, 40))
+@settings(max_examples=60, deadline=None)
+def test_symbols_by_their_contexts_come_back_in_any_portions(seed, count):
+    random = np.random.default_rng(seed)
+    weights = np.stack([tables.weights_of(random.integers(0, 256, 5).astype(np.uint8)) for _ in range(3)])
+    contexts, symbols = random.integers(0, 3, count), random.integers(0, 5, count).astype(np.int32)
+    coder = pickle.loads(pickle.dumps(ContextCoder(weights)))
+    data = coder.encode(symbols, contexts)
+    reader, cut = coder.reader(data, count), random.integers(0, count + 1)
+    found = [reader.read(part) for part in (contexts[:cut], contexts[cut:])]
+    assert np.array_equal(np.concatenate(found), symbols)
+    if count:  # the same as one table after the other
+        assert RangeCoder([weights[context] for context in contexts]).encode(symbols[:, None]) == data
+
+
+def test_a_stream_too_long_for_its_contexts_is_refused():
+    coder = ContextCoder(np.stack([tables.weights_of(np.array([1, 2], np.uint8))]))
+    with pytest.raises(CorruptStream, match=r"^13 bytes are no stream of 1 symbols$"):
+        coder.reader(b"x" * 13, 1)
+    with pytest.raises(CorruptStream, match=r"^a stream leaves the coder's range within 1 symbols$"):
+        coder.reader(b"\xff" * 8, 1).read(np.zeros(1, int))

@@ -37,7 +37,7 @@ def test_mutated_archives_are_refused_or_read_right(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     corpus = [seed for seed in seeds() if len(seed) < 3000]
     taken = [0, 0, 0]
-    for _ in range(2000):
+    for _ in range(3000):
         seed = corpus[rng.integers(len(corpus))]
         data = mutate(seed, rng)
         taken[data[0]] += data != seed and check(data, tmp_path / "a.egm")

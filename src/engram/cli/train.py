@@ -9,7 +9,7 @@ import typer
 
 from engram.cli.terminal import Json, progress_bar, tell
 
-Method = Literal["cnn", "ann", "tied", "classifier", "pixel"]
+Method = Literal["cnn", "ann", "tied", "classifier", "pixel", "transform"]
 Device = Literal["auto", "cpu", "cuda"]
 
 
@@ -18,15 +18,20 @@ def train(
     method: Annotated[Method, typer.Option(help="Which network.")],
     out: Annotated[Path, typer.Option("-o", "--out", metavar="MODEL", help="The model file to write.")],
     seed: Annotated[int, typer.Option(help="Draws the first weights and the order of the images.")] = 0,
-    epochs: Annotated[int | None, typer.Option(help="Default: as in the paper, 200 (classifier 20); pixel 60.")] = None,
+    epochs: Annotated[
+        int | None, typer.Option(help="Default: as in the paper, 200 (classifier 20); pixel 60, transform 100.")
+    ] = None,
     learning_rate: Annotated[float | None, typer.Option(help="Default: the method's recipe.")] = None,
-    batch_size: Annotated[int | None, typer.Option(help="Default: 64.")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Default: 64; transform 512.")] = None,
     hidden: Annotated[int | None, typer.Option(help="Numbers in the code of ann and tied; default 400.")] = None,
     max_error: Annotated[
         int | None, typer.Option(min=0, max=63, help="Of pixel: by how much a value may be off; default 0, lossless.")
     ] = None,
     effort: Annotated[
         Literal["fast", "default", "best"] | None, typer.Option(help="Of pixel: the size of its network.")
+    ] = None,
+    bytes_: Annotated[
+        float | None, typer.Option("--bytes", help="Of transform: bytes an image to train for; default 16.")
     ] = None,
     bits: Annotated[
         float | None,
@@ -51,8 +56,10 @@ def train(
 
     if out.exists() and not force:
         raise OutputExists(f"{out} exists already; choose another name, or force it with --force")
-    if bits is not None and method in ("classifier", "pixel"):
-        raise UsageError(f"--bits is for networks with a code; {method} has none")
+    if bits is not None and method in ("classifier", "pixel", "transform"):
+        raise UsageError(f"--bits is for the networks of the paper, not for {method}")
+    if bytes_ is not None and method != "transform":
+        raise UsageError(f"--bytes is for transform; {method} is packed at any rate, with `engram pack --bytes`")
     if (max_error is not None or effort is not None) and method != "pixel":
         raise UsageError(f"--max-error and --effort are for pixel, not for {method}")
     if hidden is not None and method not in ("ann", "tied"):
@@ -65,6 +72,7 @@ def train(
     from engram.training.fit import fit
 
     settings = {"epochs": epochs, "learning_rate": learning_rate, "batch_size": batch_size, "precision": precision}
+    settings |= {"bytes_per_image": bytes_}
     changes: dict[str, Any] = {name: value for name, value in settings.items() if value is not None}
     options: dict[str, Any] = {} if hidden is None else {"hidden": hidden}
     if method == "pixel":

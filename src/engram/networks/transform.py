@@ -27,6 +27,15 @@ LOG_SCALES = -4.0, 5.0
 """The natural logarithms of the narrowest and the widest scale of a distribution, in steps."""
 
 
+def sizes_for(bytes_per_image: float) -> dict[str, int]:
+    """The options of a network for so many bytes: more of them need more units, and more context to tell them by."""
+    return {
+        "units": round(32 + 4 * bytes_per_image),
+        "hidden": 768,
+        "context": min(1024, round(384 + 16 * bytes_per_image)),
+    }
+
+
 @final
 class Transform(AutoAssociative):
     """Analysis, synthesis and prior, all fully connected. Images are float32[n, c, h, w], codes float32[n, units]."""

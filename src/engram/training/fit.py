@@ -13,6 +13,7 @@ from engram.errors import UsageError
 from engram.images import ImageSet
 from engram.models import Model
 from engram.networks.registry import make
+from engram.networks.transform import sizes_for
 from engram.training.loop import History, train
 from engram.training.recipe import RECIPES
 
@@ -34,7 +35,7 @@ def fit(
     watch: Watch | None = None,
     **recipe_changes: Any,
 ) -> Model:
-    """The model of `method` (cnn, ann, tied or classifier) trained on the images by its recipe.
+    """The model of `method` (cnn, ann, tied, classifier, transform, pixel) trained on the images by its recipe.
 
     `options` go to the network (hidden=40), recipe changes to the recipe (epochs=20, learning_rate=10.0). With a
     checkpoint file, a training that was killed goes on where it was, to the same result.
@@ -51,6 +52,8 @@ def fit(
     options = dict(options or {})
     if method == "classifier":
         options.setdefault("classes", len(images.class_names))
+    if method == "transform" and recipe.bytes_per_image is not None:
+        options = sizes_for(recipe.bytes_per_image) | options
     network = make(method, images.image_shape, seed, recipe.initial_scale, **options)
 
     def after_epoch(done: int, history: History) -> None:

@@ -59,8 +59,6 @@ class RateDistortionStep(Step):
         for group in self.optimiser.param_groups:
             group["lr"] = self.recipe.learning_rate * rate
         self.noise.manual_seed((self.seed << 32) + self.done)
-        if self.recipe.flips and self.done % 2:
-            inputs = inputs.flip(3)
         bits, error = self._bits_and_error(inputs, share > ANALYSIS_RESTS)
         loss = (bits + self.weight * error) / self.network.pixels
         self.optimiser.zero_grad(set_to_none=True)

@@ -35,7 +35,7 @@ RAREST = 0.1
 """A hidden number seen smaller than this share of the largest is taken to be as large."""
 LOWEST_SCALE, SCALES_A_UNIT, SCALES = -3.0, 6, 44
 """Scale s is the logistic distribution of scale exp(LOWEST_SCALE + s / SCALES_A_UNIT)."""
-COARSEST, FINEST = 4, 20
+COARSEST, FINEST = 2, 20
 """Units of weights that are tried: their root mean square over 2^(half octaves / 2)."""
 LOSS_RATE = 0.005
 """The share of the rate that whole numbers in the prior may cost."""
@@ -64,7 +64,8 @@ def _check(network: Network) -> None:
     for layers in (network.prior, network.synthesis[:-1]):
         *hidden, skip, output = layers if len(layers) > 1 else (None, None)
         if not (
-            isinstance(skip, Skip)
+            hidden
+            and isinstance(skip, Skip)
             and isinstance(output, Dense)
             and all(isinstance(layer, Dense) and layer.activation == "relu" for layer in hidden)
         ):
@@ -93,7 +94,7 @@ def _balanced(layers: Sequence[Layer], x: Floats) -> list[Dense]:
         balanced.append(replace(layer, weight=layer.weight * before[:, None] / size, bias=layer.bias / size))
         before = size
     last = dense[-1].weight.copy()
-    last[: len(before) if dense[1:] else 0] *= before[:, None]
+    last[: len(before)] *= before[:, None]
     return [*balanced, replace(dense[-1], weight=last)]
 
 
@@ -129,14 +130,14 @@ class _Rounding:
         The symbols' weights may be coarser by as much as symbols are smaller than the hidden numbers.
         """
         hidden = x.shape[1]
-        finest = self.unit(layer.weight[:hidden]) * unit if hidden else self.unit(layer.weight)
+        finest = self.unit(layer.weight[:hidden]) * unit
         shift = max(0, ceil(log2(meaning / finest)))
         sums = meaning / 2**shift
         weight = layer.weight.astype(np.float64) / sums
         weight[:hidden] *= unit
         mean = np.concatenate([x.mean(axis=0) / unit, np.zeros(len(weight) - hidden)])
         ratio = np.sqrt(np.square(x / unit).mean() / max(1e-9, np.square(symbols.astype(np.float64)).mean()))
-        coarser = 2.0 ** int(np.log2(max(1, ratio))) if hidden else 1.0
+        coarser = 2.0 ** int(np.log2(max(1, ratio)))
         weight[hidden:] = np.rint(weight[hidden:] / coarser) * coarser
         return IntegerLayer(_whole(weight, layer.bias / sums, mean), _possible(shift), *ends)
 

@@ -118,8 +118,8 @@ def parse(config: Config, model: bytes) -> TransformModel:
     scale = _ends(config, "scale", {"shift", "high", "skip"}) | {"outputs": units}
     pixels = _ends(config, "pixels", {"shift", "skip"}) | {"outputs": prod(image_shape), "high": 255}
     scales = whole(scale, "high", 0, MOST_SCALES - 1) + 1
-    shapes = [*_shapes(units, prior), *2 * [(_last(units, prior) + units, units)]]
-    shapes += [*_shapes(units, synthesis), (_last(units, synthesis) + units, pixels["outputs"])]
+    shapes = [*_shapes(units, prior), *2 * [(prior[-1]["outputs"] + units, units)]]
+    shapes += [*_shapes(units, synthesis), (synthesis[-1]["outputs"] + units, pixels["outputs"])]
     table = scales * STORED * (2 * reach + 1)
     count = units + table + sum(inputs * outputs + outputs for inputs, outputs in shapes)
     if count > LARGEST_MODEL:
@@ -153,8 +153,8 @@ def _settings(layer: IntegerLayer) -> Settings:
 
 def _layers(config: Config, key: str) -> list[Any]:
     found = config[key]
-    if not isinstance(found, list) or len(found) > MOST_LAYERS:
-        raise CorruptModel(f"{key} is a list of at most {MOST_LAYERS} layers, not {found!r}")
+    if not isinstance(found, list) or not 1 <= len(found) <= MOST_LAYERS:
+        raise CorruptModel(f"{key} is a list of 1 to {MOST_LAYERS} layers, not {found!r}")
     return found
 
 
@@ -185,7 +185,3 @@ def _shapes(inputs: int, layers: Iterable[Settings]) -> list[tuple[int, int]]:
         found.append((inputs, layer["outputs"]))
         inputs = layer["outputs"]
     return found
-
-
-def _last(units: int, layers: list[Settings]) -> int:
-    return layers[-1]["outputs"] if layers else 0

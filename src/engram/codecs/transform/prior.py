@@ -40,8 +40,8 @@ def seen(unit: int, hidden: int, units: int) -> int:
 
 @dataclass(frozen=True, eq=False)
 class Prior:
-    """limits: int64[units], the largest |q|. hidden: dense layers. centre, scale: dense layers that take the last
-    hidden numbers and the symbols, in this order, and give a number a unit.
+    """limits: int64[units], the largest |q|. hidden: one dense layer or more. centre, scale: dense layers that take the
+    last hidden numbers and the symbols, in this order, and give a number a unit.
 
     Raises MisfitNetwork when made where the layers do not fit or a weight looks ahead, InexactNetwork where a sum may
     leave the range in which floats are exact.
@@ -54,6 +54,8 @@ class Prior:
 
     def __post_init__(self) -> None:
         units = len(self.limits)
+        if not self.hidden:
+            raise MisfitNetwork("a prior has a hidden layer at least")
         largest, last = self.limits, np.arange(units)
         for layer in self.hidden:
             inputs, outputs = layer.linear.weight.shape
@@ -106,14 +108,13 @@ class Prior:
         symbols = np.zeros((units, count), dtype)
         states = [np.zeros((len(layer.linear.bias), count), dtype) for layer in self.hidden]
         weights = [np.ascontiguousarray(layer.linear.weight.T) for layer in (*self.hidden, self.centre, self.scale)]
-        last = len(states[-1]) if states else 0
+        last = len(states[-1])
         for unit in range(units):
             known = seen(unit, last, units)
             ends = []
             for layer, weight in zip((self.centre, self.scale), weights[-2:], strict=True):
                 sums = weight[unit, last : last + unit] @ symbols[:unit]
-                if states:
-                    sums += weight[unit, :known] @ states[-1][:known]
+                sums += weight[unit, :known] @ states[-1][:known]
                 sums += layer.linear.bias[unit]
                 ends.append(layer.rounded(sums))
             nearest, contexts = self._nearest(*ends)

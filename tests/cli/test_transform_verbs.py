@@ -1,0 +1,41 @@
+"""A transform code from the command line: trained for a rate, packed, unpacked."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from engram.datasets import wardrobe
+
+
+def engram(*arguments: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "engram", *map(str, arguments)]
+    return subprocess.run(
+        command, capture_output=True, text=True, check=False, env=os.environ | {"CUDA_VISIBLE_DEVICES": ""}
+    )
+
+
+def test_train_pack_unpack(tmp_path: Path) -> None:
+    np.savez(tmp_path / "images.npz", images=wardrobe.draw(80, 0, shape=(12, 10)).images)
+    images, model = tmp_path / "images.npz", tmp_path / "m"
+    train = ("train", images, "--method", "transform", "--epochs", 3, "--batch-size", 16, "-o", model, "--json")
+    done = engram(*train, "--bytes", 6)
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)
+    assert (result["method"], result["code_numbers"]) == ("transform", 56)
+    packed = engram("pack", images, "-m", model, "-o", tmp_path / "a.egm", "--json")
+    assert packed.returncode == 0, packed.stderr
+    done = engram("unpack", tmp_path / "a.egm", tmp_path / "out.npy")
+    assert done.returncode == 0, done.stderr
+    assert np.load(tmp_path / "out.npy").shape == (80, 12, 10, 1)
+    refused = engram("pack", images, "-m", model, "--bytes", 900, "-o", tmp_path / "b.egm")
+    assert refused.returncode == 2
+    assert "transform was trained for one rate" in refused.stderr
+    refused = engram("train", images, "--method", "ann", "--bytes", 6, "-o", tmp_path / "n")
+    assert refused.returncode == 2
+    assert "--bytes is for transform; ann is packed at any rate" in refused.stderr
