@@ -10,7 +10,7 @@ ifneq ($(wildcard ../shared/data/.),)
 export ENGRAM_DATA ?= $(abspath ../shared/data)
 endif
 
-.PHONY: help reproduce test check format bench-training bench-archive bench-rates bench-transform clean
+.PHONY: help reproduce test check format bench-training bench-archive bench-rates bench-transform bench-codec clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -46,6 +46,9 @@ bench-transform: $(INSTALLED) ## train transform codes for 8, 16, 24, 32 and 48 
 	for n in 8 16 24 32 48; do test -f out/transform/$$n.safetensors \
 	|| $(RUN)/engram train fashion-mnist --method transform --bytes $$n -o out/transform/$$n.safetensors; done
 	$(RUN)/python benchmarks/transform.py $(foreach n,8 16 24 32 48,out/transform/$(n).safetensors) $(ARGS)
+
+bench-codec: $(INSTALLED) ## trained models against the classical rivals: ARGS="--models FILES OR FOLDERS"
+	$(RUN)/python benchmarks/codec.py $(ARGS)
 
 clean: ## remove the virtual environment and what the targets wrote
 	rm -rf $(VENV) out build dist

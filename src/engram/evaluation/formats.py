@@ -31,13 +31,14 @@ class Format:
     """encode(picture, setting) gives bytes; decode(bytes, channels) the picture again, whole or close to it.
 
     dial: settings of what the format calls quality, distance or decibels, from the fewest bytes to the most; where it
-    loses nothing, of its effort. One setting is of the type that the library takes.
+    loses nothing, of its effort. One setting is of the type that the library takes. made_by: library and options.
     """
 
     encode: Callable[[Picture, float], bytes]
     decode: Callable[[bytes, int], Picture]
     dial: Dial
     lossless: bool
+    made_by: str
 
 
 def _pillow(name: str, dialled: str, dial: Dial, options: dict[str, Any], *, lossless: bool = False) -> Format:
@@ -56,7 +57,7 @@ def _pillow(name: str, dialled: str, dial: Dial, options: dict[str, Any], *, los
             pixels = np.asarray(picture.convert("L" if channels == 1 else "RGB"))
         return pixels.reshape(*pixels.shape[:2], channels)
 
-    return Format(encode, decode, dial, lossless)
+    return Format(encode, decode, dial, lossless, f"Pillow {name} {dialled} {options}")
 
 
 def _pillow_image(name: str) -> Any:
@@ -81,7 +82,7 @@ def _imagecodecs(name: str, dialled: str, dial: Dial, options: dict[str, Any], *
         pixels = np.asarray(_library(name, "decode")(data))
         return pixels.reshape(*pixels.shape[:2], channels)
 
-    return Format(encode, decode, dial, lossless)
+    return Format(encode, decode, dial, lossless, f"imagecodecs {name} {dialled} {options}")
 
 
 def _library(name: str, way: str) -> Any:
@@ -102,19 +103,20 @@ def _zstd(data: bytes, level: float) -> bytes:
     return bytes(_library("zstd", "encode")(data, level=level))
 
 
-def _raw(encode: Callable[[bytes, float], bytes], decode: Callable[[bytes], bytes], dial: Dial) -> Format:
+def _raw(made_by: str, encode: Callable[[bytes, float], bytes], decode: Callable[[bytes], bytes], dial: Dial) -> Format:
     """A general compressor of the raw pixels, one image after another: a picture of one column."""
     return Format(
         lambda picture, setting: encode(picture.tobytes(), setting),
         lambda data, channels: np.frombuffer(decode(data), np.uint8).reshape(-1, 1, channels),
         dial,
         lossless=True,
+        made_by=made_by,
     )
 
 
 FORMATS: dict[str, Format] = {
-    "avif": _pillow("AVIF", "quality", (10, 20, 30, 40, 50, 60, 70, 80, 90, 95), {"speed": 3, "autotiling": False}),
-    "jxl": _imagecodecs("jpegxl", "distance", (15.0, 10.0, 6.0, 4.0, 2.5, 1.5, 1.0, 0.5, 0.3), {"effort": 7}),
+    "avif": _pillow("AVIF", "quality", (5, 12, 20, 30, 40, 50, 60, 70, 80, 90), {"speed": 3, "autotiling": False}),
+    "jxl": _imagecodecs("jpegxl", "distance", (25.0, 15.0, 10.0, 6.0, 4.0, 2.5, 1.5, 1.0, 0.5, 0.3), {"effort": 7}),
     "webp": _pillow("WEBP", "quality", (1, 10, 25, 50, 75, 85, 95), {"method": 6}),
     "jpeg": _pillow("JPEG", "quality", (5, 15, 30, 50, 75, 90, 95), {"optimize": True}),
     "jpeg-plain": _pillow("JPEG", "quality", (5, 15, 30, 50, 75, 90, 95), {"optimize": False}),
@@ -123,6 +125,6 @@ FORMATS: dict[str, Format] = {
     "webp-lossless": _pillow("WEBP", "quality", (100,), {"lossless": True, "method": 6}, lossless=True),
     "jpeg-ls": _imagecodecs("jpegls", "level", (0,), {}, lossless=True),
     "png": _pillow("PNG", "compress_level", (9,), {"optimize": True}, lossless=True),
-    "xz": _raw(_xz, lzma.decompress, (9,)),
-    "zstd": _raw(_zstd, lambda data: bytes(_library("zstd", "decode")(data)), (22,)),
+    "xz": _raw("lzma, extreme preset", _xz, lzma.decompress, (9,)),
+    "zstd": _raw("imagecodecs zstd level", _zstd, lambda data: bytes(_library("zstd", "decode")(data)), (22,)),
 }

@@ -1,0 +1,51 @@
+"""`make bench-codec` on a few images: its tables are filled, and a second run takes the points of rivals from the file."""
+
+import json
+import runpy
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import engram
+from engram.codecs.pca import fit_pca
+from engram.codecs.raw import Raw
+from engram.datasets import wardrobe
+from engram.evaluation.rivals import Rival
+from engram.models import Model
+
+SCRIPT = Path(__file__).parents[2] / "benchmarks" / "codec.py"
+RIVALS = ["webp-atlas", "jpeg-each", "xz-stream"]
+
+
+def run(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> None:
+    monkeypatch.setattr(sys, "argv", [str(SCRIPT), *map(str, arguments)])
+    runpy.run_path(str(SCRIPT), run_name="__main__")
+
+
+def test_the_tables_are_filled(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    images = wardrobe.draw(70, seed=5)
+    np.save(tmp_path / "images.npy", images.images)
+    (tmp_path / "models").mkdir()
+    for units in (4, 20):
+        Model(fit_pca(images, units)).save(tmp_path / "models" / f"pca-{units}.safetensors")
+    engram.pack(images, Raw(images.image_shape), tmp_path / "raw.egm")
+    common = ["--data", tmp_path / "images.npy", "--points", tmp_path / "points.json", "--rivals", *RIVALS]
+    models = ["--models", tmp_path / "models", tmp_path / "raw.egm", "--repetitions", 1, "--no-speeds"]
+    run(monkeypatch, *common, *models, "--out", tmp_path / "result.json")
+    result = json.loads((tmp_path / "result.json").read_text())
+    assert [row["model"] for row in result["archives"]] == ["pca-20", "pca-4", "raw"]
+    assert [row["codec"] for row in result["archives"]] == ["frozen", "frozen", "raw"]
+    assert result["archives"][2]["psnr_db"] is None
+    assert {row["rival"] for row in result["rivals"]} == set(RIVALS)
+    assert [row["rival"] for row in result["rates"]] == ["jpeg-each"]  # the only one that is as bad
+    shown = capsys.readouterr().out
+    assert "| pca-4 |" in shown
+    assert "raw: " in shown
+
+    monkeypatch.setattr(Rival, "code", None)  # nothing is coded again
+    run(monkeypatch, *common, "--no-speeds", "--out", tmp_path / "again.json")
+    assert json.loads((tmp_path / "again.json").read_text())["rivals"] == result["rivals"]
