@@ -12,16 +12,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engram.codecs.frozen import Frozen
+from engram.codecs.pixel import form as pixel_form
+from engram.codecs.pixel.codec import Pixel
 from engram.codecs.raw import Raw
+from engram.codecs.settings import LARGEST_SHIFT
 from engram.codecs.transform import model as transform_model
 from engram.codecs.transform.codec import Transform
-from engram.coding import numbers, tables
+from engram.coding import mixture, neighbourhood, numbers, tables
 from engram.coding.rangecoder import CorruptStream, RangeCoder
 
 ROOT = Path(__file__).parents[2]
 sys.path.append(str(ROOT / "tests" / "spec"))
 
 import independent_codecs  # noqa: E402
+import independent_pixel  # noqa: E402
 
 GOLDEN = sorted((ROOT / "tests" / "golden" / "codecs").glob("*.json"))
 FORMAT = (ROOT / "FORMAT.md").read_text()
@@ -112,3 +116,56 @@ def test_the_documents_limits_of_a_transform_are_those_of_the_code():
     assert f"lists of 1 to {transform_model.MOST_LAYERS} hidden layers" in text
     assert f"at most {transform_model.MOST_SCALES} |" in text
     assert f"limits are 0 to {transform_model.LARGEST_SYMBOL}" in text
+
+
+def test_the_documents_pixel_block_becomes_the_documents_pixels():
+    config, model = json.loads(example("pixel-config")), bytes.fromhex(example("pixel-model"))
+    block, pixels = bytes.fromhex(example("pixel-block")), [int(word) for word in example("pixel-pixels").split()]
+    codec = Pixel.from_config(config, model)
+    assert codec.decode(block, 3).ravel().tolist() == pixels
+    assert independent_codecs.decode_pixel(config, model, block, 3).ravel().tolist() == pixels
+    assert codec.network.alone[0].tolist() == [-1, 0, 169, 78]
+    assert "says -1 0 169 78 (z, w, m, s) of the first value" in FORMAT
+    assert [wave.tolist() for wave in codec.network.neighbourhood.waves if len(wave) > 1] == [[3, 4]]
+
+
+def test_the_documents_pixel_tables_are_those_of_both_decoders():
+    ours = mixture.nonzero_weights(), mixture.exponentials(), mixture.inverses(), mixture.logistics()
+    names = ("NOT_ZERO", "EXPONENTIAL", "INVERSE", "LOGISTIC")
+    assert example("pixel-tables").split() == [
+        hashlib.sha256(np.array(getattr(independent_pixel, name), "<i4").tobytes()).hexdigest() for name in names
+    ]
+    assert example("pixel-tables").split() == [
+        hashlib.sha256(table.astype("<i4").tobytes()).hexdigest() for table in ours
+    ]
+
+
+def test_the_documents_limits_of_a_pixel_code_are_those_of_the_code():
+    text = FORMAT[FORMAT.index("### `pixel`") :]
+    values, prepared = (int(np.log2(n)) for n in (neighbourhood.LARGEST_VALUES, neighbourhood.LARGEST_PREPARED))
+    assert f"with at most 2^{values} values V" in text
+    assert f"is at most 2^{prepared} |" in text
+    assert f"| `radius` | R, 1 to {neighbourhood.LARGEST_RADIUS} |" in text
+    assert f"| `knots` | K, 2 to {neighbourhood.LARGEST_KNOTS} |" in text
+    assert f"1 to {pixel_form.LARGEST_DEPTH} layers' widths, each 1 to {pixel_form.LARGEST_WIDTH};" in text
+    assert f"| `components` | M, 1 to {mixture.LARGEST_COMPONENTS} |" in text
+    assert f"| `step` | odd, 1 to {pixel_form.LARGEST_STEP} |" in text
+    assert f"each 0 to {LARGEST_SHIFT}: one more" in text
+    least, largest = mixture.limits(1)
+    for low, high in zip(least.tolist(), largest.tolist(), strict=True):
+        assert f" {low} to {high} " in text
+
+
+@given(st.data())
+@settings(max_examples=40)
+def test_the_independent_decoder_reads_any_pixel_stream(data):
+    """Of any bytes: they decode to the same pixels, or both decoders refuse them."""
+    config, model = json.loads(example("pixel-config")), bytes.fromhex(example("pixel-model"))
+    block = b"\0" + data.draw(st.binary(max_size=30)).rstrip(b"\0")
+    try:
+        pixels = Pixel.from_config(config, model).decode(block, 3)
+    except CorruptStream:
+        with pytest.raises((ValueError, IndexError)):
+            independent_codecs.decode_pixel(config, model, block, 3)
+        return
+    assert np.array_equal(independent_codecs.decode_pixel(config, model, block, 3), pixels)
