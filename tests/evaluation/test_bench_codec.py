@@ -1,4 +1,4 @@
-"""`make bench-codec` on a few images: its tables are filled, and a second run takes the points of rivals from the file."""
+"""`make bench-codec` on a few images: its tables are filled, and a second run codes nothing again."""
 
 import json
 import runpy

@@ -73,7 +73,9 @@ class Rival:
             encoded = time.perf_counter()
             recovered = self.decode(files, len(images), images.image_shape)
             decoded = time.perf_counter()
-        except (OSError, ValueError, RuntimeError) as error:
+        except EngramError:
+            raise
+        except Exception as error:  # each library has its own
             raise RivalFailed(f"{self.name} at {setting:g} failed on {images!r}: {error}") from error
         size = sum(map(len, files))
         return Coded(size, recovered, self.random_access, encoded - started, decoded - encoded)
