@@ -107,6 +107,18 @@ def test_whole_numbers_give_nearly_the_pixels_of_the_floats(network: Network, co
     assert least < 0.2 * images.var()
 
 
+def test_less_stiffness_takes_fewer_bytes_and_loses_more(codec: Transform) -> None:
+    images = pictures(200, (8, 8, 1), seed=9).images
+    sizes, errors = [], []
+    for stiffness in (np.inf, 30, 3):
+        thrifty = replace(codec, stiffness=stiffness)
+        data = thrifty.encode(images)
+        sizes.append(len(data))
+        errors.append(np.square(codec.decode(data, len(images)).astype(float) - images).mean())
+    assert sizes[0] > sizes[1] > sizes[2]
+    assert errors[0] < errors[2]
+
+
 def test_symbols_beyond_the_reach_are_moved_into_it(codec: Transform) -> None:
     codes = np.random.default_rng(0).normal(0, 1000, (50, 10)).astype(np.float32)
     distances, contexts = coded_symbols(codec.decoder, codes)
@@ -127,9 +139,12 @@ def test_a_rate_is_that_of_the_training(network: Network, codec: Transform) -> N
     with pytest.raises(UsageError, match="was trained for one rate, so no bits a unit can be asked of it"):
         freeze(network, images, bits=3)
     reached = len(codec.encode(images.images)) / len(images)
-    assert isinstance(dial.freeze_to_bytes(network, images, reached), Transform)
-    with pytest.raises(dial.OutOfReach, match=r"trained for one rate, \d+\.\d\d bytes an image .* --bytes 99$"):
-        dial.freeze_to_bytes(network, images, 99)
+    for wanted in (reached, 0.95 * reached):
+        found = dial.freeze_to_bytes(network, images, wanted)
+        assert len(found.encode(images.images)) / len(images) == pytest.approx(wanted, rel=0.03)
+    for wanted in (99, 1):
+        with pytest.raises(dial.OutOfReach, match=rf"it takes \d+\.\d\d to \d+\.\d\d bytes .* --bytes {wanted}$"):
+            dial.freeze_to_bytes(network, images, wanted)
     assert isinstance(dial.freeze_to_psnr(network, images, 20), Transform)
     with pytest.raises(dial.OutOfReach, match="not 60"):
         dial.freeze_to_psnr(network, images, 60)

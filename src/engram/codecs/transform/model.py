@@ -71,6 +71,11 @@ class TransformModel:
         """What makes a stream of distances + reach, and these of a stream."""
         return ContextCoder(tables_of(self.levels))
 
+    @cached_property
+    def bits(self) -> NDArray[np.float64]:
+        """[contexts, 2 reach + 1], what each distance + reach costs: for an encoder's choices."""
+        return tables.bits_of(self.coder.tables)
+
     def _skip(self, layer: IntegerLayer) -> int:
         """How many times 2 divides all weights of a last layer's symbols, at most LARGEST_SHIFT times."""
         weights = layer.linear.weight[-self.units :].astype(np.int64)
