@@ -11,12 +11,14 @@ import torch
 from engram.datasets import wardrobe
 from engram.errors import UsageError
 from engram.images import ImageSet
+from engram.networks.classifier import Classifier
+from engram.networks.registry import restore
 from engram.networks.running import to_tensor
 from engram.networks.transform import Transform
 from engram.training import checkpoint as checkpoint_module
 from engram.training import transform as transform_module
 from engram.training.fit import fit
-from engram.training.transform import bits_of, start_of
+from engram.training.transform import bits_of, confusion, start_of
 
 SMALL = {"units": 12, "hidden": 32, "context": 24}
 
@@ -87,3 +89,29 @@ def test_a_rate_must_be_one(images: ImageSet) -> None:
         fit(images, "transform", options=SMALL, bytes_per_image=None)
     with pytest.raises(UsageError, match="a code takes more than 0 bytes an image, not -1"):
         fit(images, "transform", options=SMALL, bytes_per_image=-1.0)
+
+
+def test_a_task_spares_what_its_classifier_sees(images: ImageSet) -> None:
+    task = fit(images, "classifier", epochs=20, learning_rate=0.1, batch_size=20)
+    classifier = restore(task)
+    assert isinstance(classifier, Classifier)
+    settings = {"options": SMALL, "epochs": 30, "batch_size": 25, "bytes_per_image": 3.0}
+    lost = []
+    for weighed in ({}, {"task": task, "task_weight": 200.0}):
+        network = restore(fit(images, "transform", **settings, **weighed))  # type: ignore[arg-type]
+        assert isinstance(network, Transform)
+        with torch.no_grad():
+            inputs = to_tensor(images.images)
+            lost.append(confusion(classifier, network.synthesis(network.analysis(inputs).round()), inputs).item())
+    assert lost[1] < 0.8 * lost[0]
+
+
+def test_a_task_and_its_weight_go_together(images: ImageSet) -> None:
+    task = fit(images, "classifier", epochs=1)
+    for weighed in ({"task": task}, {"task_weight": 1.0}):
+        with pytest.raises(UsageError, match="a task and its weight go together"):
+            fit(images, "transform", options=SMALL, **weighed)  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="transform is the method that can be trained for one"):
+        fit(images, "tied", task=task)
+    with pytest.raises(UsageError, match="a task's weight is 0 or more, not -1"):
+        fit(images, "transform", options=SMALL, task=task, task_weight=-1.0)

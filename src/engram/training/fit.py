@@ -12,7 +12,8 @@ from torch import nn
 from engram.errors import UsageError
 from engram.images import ImageSet
 from engram.models import Model
-from engram.networks.registry import make
+from engram.networks.classifier import Classifier
+from engram.networks.registry import make, restore
 from engram.networks.transform import sizes_for
 from engram.training.loop import History, train
 from engram.training.recipe import RECIPES
@@ -33,12 +34,14 @@ def fit(
     checkpoint: Path | None = None,
     progress: Progress | None = None,
     watch: Watch | None = None,
+    task: Model | None = None,
     **recipe_changes: Any,
 ) -> Model:
     """The model of `method` (cnn, ann, tied, classifier, transform, pixel) trained on the images by its recipe.
 
     `options` go to the network (hidden=40), recipe changes to the recipe (epochs=20, learning_rate=10.0). With a
-    checkpoint file, a training that was killed goes on where it was, to the same result.
+    checkpoint file, a training that was killed goes on where it was, to the same result. `task`, a trained classifier,
+    and the recipe's task_weight make a transform code spare what that classifier sees.
     Raises UsageError for unknown names, TrainingDiverged for a loss that is no number.
     """
     if method not in RECIPES:
@@ -62,6 +65,9 @@ def fit(
         if watch is not None:
             watch(done, network)
 
+    judged_by = None if task is None else restore(task)
+    if judged_by is not None and not (isinstance(judged_by, Classifier) and method == "transform"):
+        raise UsageError("a task is a classifier, and transform is the method that can be trained for one")
     history = train(
         network,
         images,
@@ -70,6 +76,7 @@ def fit(
         device=device,
         checkpoint=checkpoint,
         after_epoch=after_epoch,
+        task=judged_by,
     )
     facts = {
         "options": network.options,

@@ -17,6 +17,7 @@ from torch.nn import functional
 from engram.errors import UsageError
 from engram.images import ImageSet
 from engram.networks.autoassociative import AutoAssociative
+from engram.networks.classifier import Classifier
 from engram.networks.pixel import PixelNetwork
 from engram.networks.running import to_tensor
 from engram.networks.transform import Transform
@@ -49,6 +50,7 @@ def train(
     device: str = "cpu",
     checkpoint: Path | None = None,
     after_epoch: AfterEpoch | None = None,
+    task: Classifier | None = None,
 ) -> History:
     """The history of the training that turns `network` (in place) into a trained one.
 
@@ -71,7 +73,7 @@ def train(
         targets, objective = torch.from_numpy(images.labels).to(device), functional.cross_entropy
     step: Step
     if isinstance(network, Transform):
-        step = RateDistortionStep(network, recipe, inputs, seed)
+        step = RateDistortionStep(network, recipe, inputs, seed, task)
     elif isinstance(network, PixelNetwork):
         step = CodeLengthStep(network, recipe, inputs, seed)
     else:

@@ -29,7 +29,7 @@ class Recipe:
     learning_rate refers to the mean of the loss over a batch (and over the pixels). precision "bfloat16" lets matrix
     products round their factors to bfloat16 where the processor is faster for it; weights, sums and everything else
     stay float32. initial_scale multiplies the weights that the network starts from. bytes_per_image is what a transform
-    code is trained for.
+    code is trained for, task_weight how many bits an image it gives to spare its task network one nat.
     """
 
     epochs: int
@@ -40,6 +40,7 @@ class Recipe:
     precision: Literal["float32", "bfloat16"] = "float32"
     initial_scale: float = 1.0
     bytes_per_image: float | None = None
+    task_weight: float = 0.0
 
     def __post_init__(self) -> None:
         if self.epochs < 1 or self.batch_size < 1 or not self.learning_rate > 0 or not 0 <= self.momentum < 1:
@@ -50,6 +51,8 @@ class Recipe:
             raise UsageError(f"there is no optimiser {self.optimiser!r}; there are sgd and adam")
         if self.precision not in ("float32", "bfloat16"):
             raise UsageError(f"there is no precision {self.precision!r}; there are float32 and bfloat16")
+        if not self.task_weight >= 0:
+            raise UsageError(f"a task's weight is 0 or more, not {self.task_weight}")
         if self.bytes_per_image is not None and not self.bytes_per_image > 0:
             raise UsageError(f"a code takes more than 0 bytes an image, not {self.bytes_per_image}")
 

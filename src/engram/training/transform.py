@@ -1,5 +1,7 @@
 """Training a transform code for rate and distortion: bits + weight * mean squared error.
 
+For a task, a third term says how much a classifier of the images loses. That classifier must not judge the result.
+
 Rounding has no gradient. While the analysis learns, its code plus uniform noise of one step stands for the symbols
 where bits are counted, and the rounded code, with the gradient passed through, where pixels are made. In the last
 fifth the analysis rests, and synthesis and prior learn from the symbols that there will be.
@@ -15,8 +17,10 @@ from typing import final
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from engram.errors import UsageError
+from engram.networks.classifier import Classifier
 from engram.networks.transform import LOG_SCALES, Transform
 from engram.training.recipe import Recipe
 from engram.training.steps import Step, optimiser_state, restore_optimiser
@@ -39,10 +43,15 @@ class RateDistortionStep(Step):
     numbers). The loss is in bits for a number of an image.
     """
 
-    def __init__(self, network: Transform, recipe: Recipe, images: Tensor, seed: int) -> None:
+    def __init__(
+        self, network: Transform, recipe: Recipe, images: Tensor, seed: int, task: Classifier | None = None
+    ) -> None:
         if recipe.bytes_per_image is None:
             raise UsageError("training a transform code takes the bytes an image that it is for: bytes_per_image")
+        if (task is None) != (recipe.task_weight == 0):
+            raise UsageError("a task and its weight go together: give both, or neither")
         self.network, self.recipe, self.seed = network, recipe, seed
+        self.task = None if task is None else task.to(images.device).requires_grad_(False)
         self.bits = 8 * recipe.bytes_per_image
         self.steps = recipe.epochs * -(-len(images) // recipe.batch_size)
         step = start_of(images, self.bits)
@@ -59,8 +68,11 @@ class RateDistortionStep(Step):
         for group in self.optimiser.param_groups:
             group["lr"] = self.recipe.learning_rate * rate
         self.noise.manual_seed((self.seed << 32) + self.done)
-        bits, error = self._bits_and_error(inputs, share > ANALYSIS_RESTS)
-        loss = (bits + self.weight * error) / self.network.pixels
+        bits, made = self._bits_and_images(inputs, share > ANALYSIS_RESTS)
+        loss = bits + self.weight * (255 * (made - inputs)).square().mean()
+        if self.task is not None:
+            loss = loss + self.recipe.task_weight * confusion(self.task, made, inputs)
+        loss = loss / self.network.pixels
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), LARGEST_GRADIENT)
@@ -70,8 +82,8 @@ class RateDistortionStep(Step):
             self.weight *= math.exp(STEERING * math.log(self.bits / max(1e-3, bits.item())))
         return loss.detach()
 
-    def _bits_and_error(self, images: Tensor, whole: bool) -> tuple[Tensor, Tensor]:
-        """The mean bits of an image, and its mean squared error in gray levels."""
+    def _bits_and_images(self, images: Tensor, whole: bool) -> tuple[Tensor, Tensor]:
+        """The mean bits of an image, and the images that come back."""
         network = self.network
         with torch.autocast(images.device.type, torch.bfloat16, self.recipe.precision == "bfloat16"):
             with torch.set_grad_enabled(not whole):
@@ -82,7 +94,7 @@ class RateDistortionStep(Step):
             mean, log_scale = network.distributions(counted)
             made = network.synthesis(rounded).float()
         bits = bits_of(counted, mean, log_scale).sum(1).mean()
-        return bits, (255 * (made - images)).square().mean()
+        return bits, made
 
     def state(self) -> dict[str, Tensor]:
         own = {"done": torch.tensor(self.done), "weight": torch.tensor(self.weight, dtype=torch.float64)}
@@ -92,6 +104,17 @@ class RateDistortionStep(Step):
         rest = dict(state)
         self.done, self.weight = int(rest.pop("done")), float(rest.pop("weight"))
         restore_optimiser(self.optimiser, list(self.network.parameters()), rest)
+
+
+def confusion(task: Classifier, made: Tensor, images: Tensor) -> Tensor:
+    """How far the classes that a classifier sees in images that came back are from those in the originals.
+
+    The mean over the images of the Kullback-Leibler divergence, in nats.
+    """
+    with torch.no_grad():
+        wanted = task(images).log_softmax(1)
+    found: Tensor = task(made).log_softmax(1)
+    return functional.kl_div(found, wanted, reduction="batchmean", log_target=True)
 
 
 def bits_of(symbols: Tensor, mean: Tensor, log_scale: Tensor) -> Tensor:
