@@ -165,6 +165,7 @@ def points(rival: Rival, images: ImageSet, kept: Path) -> list[Row]:
             kept.parent.mkdir(parents=True, exist_ok=True)
             with replacing_file(kept) as file:
                 file.write((json.dumps(found, indent=1) + "\n").encode())
+            print(f"{rival.name}, {setting:g}: {near(found[key])}", file=sys.stderr)
         rows.append(found[key])
     return rows
 
