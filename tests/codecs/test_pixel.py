@@ -309,6 +309,30 @@ def test_freezing_asks_for_the_model_and_for_images_of_its_shape():
             freeze(model, pictures(count, shape))
 
 
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (None, "a pixel model's options say radius, knots, max_error, not None"),
+        ({"radius": 2, "knots": 3}, "a pixel model's options say radius, knots, max_error, not"),
+        ({"radius": 10**9, "knots": 3, "max_error": 0}, "radius must be a whole number from 1 to 16, not 1000000000"),
+        ({"radius": 2, "knots": "3", "max_error": 0}, "knots must be a whole number from 2 to 64, not '3'"),
+        ({"radius": 2, "knots": 3, "max_error": 64}, "max_error must be a whole number from 0 to 63, not 64"),
+    ],
+)
+def test_a_model_file_of_wrong_options_is_refused(options, message):
+    with pytest.raises(CorruptModel, match=message):
+        freeze(Model(pixel((8, 8, 1)).network, {"options": options}), pictures(9, (8, 8, 1)))
+
+
+def test_a_model_whose_layers_do_not_fit_its_options_is_refused():
+    model = pixel((8, 8, 1))
+    layers = model.network.prior
+    for prior, options in ((layers, {"radius": 3}), (layers[1:], {}), (layers[-1:], {}), ((), {})):
+        facts = {"options": model.facts["options"] | options}
+        with pytest.raises(MisfitNetwork, match=r"^layers of .* cannot take \d+ numbers of neighbours and position$"):
+            freeze(Model(replace(model.network, prior=prior), facts), pictures(9, (8, 8, 1)))
+
+
 def test_weights_beyond_exact_sums_are_refused():
     model = pixel((8, 8, 1))
     layers = list(model.network.prior)

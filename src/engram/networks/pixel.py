@@ -19,6 +19,7 @@ from engram.coding.mixture import LARGEST_COMPONENTS
 from engram.coding.neighbourhood import FULL, LARGEST_KNOTS, LARGEST_RADIUS, Neighbourhood
 from engram.errors import UsageError
 from engram.layers import Dense, Network
+from engram.networks.description import set_parameters
 
 HALF_RANGE = 128.0
 """Gray levels enter, and means leave, in this unit; means and gray levels around it."""
@@ -130,18 +131,12 @@ class PixelNetwork(nn.Module):
         return Network(self.method, self.image_shape, (), (), tuple(layers))
 
     def absorb(self, network: Network) -> None:
-        """Take the weights of a description that `describe` of an equal network gave."""
-        scale = self._scale()
+        """Take the weights of a description that `describe` of an equal network gave. Raises CorruptData."""
+        layers, scale = self._layers(), self._scale()
         with torch.no_grad():
-            layers = [layer for layer in network.prior if isinstance(layer, Dense)]
-            for layer, dense in zip(self._layers(), layers, strict=True):
-                weight = torch.from_numpy(dense.weight.T.copy())
-                if layer is self.hidden[0]:
-                    weight /= scale
-                elif layer is self.head:
-                    weight[:, -len(scale) :] /= scale
-                layer.weight.copy_(weight)
-                layer.bias.copy_(torch.from_numpy(dense.bias))
+            set_parameters(network.prior, *(part for layer in layers for part in (layer.weight.t(), layer.bias)))
+            layers[0].weight.div_(scale)
+            layers[-1].weight[:, -len(scale) :].div_(scale)
 
     def _scale(self) -> Tensor:
         """What the network multiplies its inputs, 0 to 255, with."""

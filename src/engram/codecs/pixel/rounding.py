@@ -7,12 +7,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from engram.codecs.contract import CorruptModel
 from engram.codecs.pixel.codec import Pixel
+from engram.codecs.pixel.form import LARGEST_STEP
 from engram.codecs.pixel.network import LARGEST_ACTIVATION, CausalNetwork, WholeDense
 from engram.codecs.rounding import CannotFreeze
-from engram.coding.integer import EXACT32
+from engram.codecs.settings import whole
+from engram.coding.integer import EXACT32, MisfitNetwork
 from engram.coding.mixture import LOGIT_UNIT, MEAN_UNIT, SCALE_UNIT
-from engram.coding.neighbourhood import FULL, Neighbourhood
+from engram.coding.neighbourhood import FULL, LARGEST_KNOTS, LARGEST_RADIUS, Neighbourhood
 from engram.errors import UsageError
 from engram.images import ImageSet
 from engram.layers import Dense, Network
@@ -34,7 +37,7 @@ def freeze_pixel(model: Model | Network, training: ImageSet) -> Pixel:
     """The codec of a trained pixel network; activations are measured on training images of its shape."""
     if isinstance(model, Network):
         raise UsageError("a pixel network is frozen with the facts of its model; hand over the Model, not its network")
-    network, options = model.network, model.facts["options"]
+    network, options = model.network, _options(model.facts.get("options"))
     if training.image_shape != network.image_shape or not len(training):
         raise UsageError(
             f"freezing {network.method} takes training images of {network.image_shape}, at least one, "
@@ -43,6 +46,7 @@ def freeze_pixel(model: Model | Network, training: ImageSet) -> Pixel:
     layers = [layer for layer in network.prior if isinstance(layer, Dense)]
     around = Neighbourhood(network.image_shape, options["radius"], options["knots"])
     step = 2 * options["max_error"] + 1
+    _check_shapes(layers, around)
     x = _inputs(around, training, step)
     whole, h, scale = [], x, np.ones(x.shape[1])
     largest = np.full(x.shape[1], float(FULL))
@@ -59,6 +63,24 @@ def freeze_pixel(model: Model | Network, training: ImageSet) -> Pixel:
     head = layers[-1]
     whole.append(_round(head.weight.astype(np.float64) / scale[:, None] * units, head.bias * units + offsets, largest))
     return Pixel(CausalNetwork(around, tuple(whole)), step)
+
+
+def _options(options: Any) -> dict[str, int]:
+    """What the model says of its neighbourhood and its step. Raises CorruptModel."""
+    limits = {"radius": (1, LARGEST_RADIUS), "knots": (2, LARGEST_KNOTS), "max_error": (0, LARGEST_STEP // 2)}
+    if not isinstance(options, dict) or not limits.keys() <= options.keys():
+        raise CorruptModel(f"a pixel model's options say {', '.join(limits)}, not {options!r}")
+    return {key: whole(options, key, *ends) for key, ends in limits.items()}
+
+
+def _check_shapes(layers: list[Dense], around: Neighbourhood) -> None:
+    """Raises MisfitNetwork unless the layers take the neighbours and one another, and there are two at least."""
+    taken = around.inputs + around.features
+    widths = [taken, *(len(layer.bias) for layer in layers)]
+    wanted = [*widths[:-2], widths[-2] + taken] if len(layers) > 1 else []
+    if [layer.weight.shape[0] for layer in layers] != wanted or not wanted:
+        shapes = [layer.weight.shape for layer in layers]
+        raise MisfitNetwork(f"layers of {shapes} cannot take {taken} numbers of neighbours and position")
 
 
 def _inputs(around: Neighbourhood, training: ImageSet, step: int) -> Floats:
