@@ -23,6 +23,7 @@ from engram.archive.errors import ArchiveBusy, ArchiveExists, PackInterrupted, R
 from engram.codecs.contract import Codec, Config, DecodeOnly
 from engram.codecs.frozen import Frozen
 from engram.codecs.raw import Raw
+from engram.datasets import stream
 from engram.datasets.names import UnsafeName
 from engram.errors import UsageError
 from engram.images import ImageSet
@@ -314,7 +315,7 @@ def test_a_codec_that_only_decodes_cannot_pack(tmp_path: Path, lossy: Codec) -> 
 
 
 def test_progress_is_told(tmp_path: Path, raw: Raw, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(writing, "_PIECE_BYTES", 64 * 12)
+    monkeypatch.setattr(stream, "PIECE_BYTES", 64 * 12)
     told: list[tuple[int, int]] = []
     archive.pack(draw(150), raw, tmp_path / "a.egm", progress=lambda done, total: told.append((done, total)))
     assert told == [(64, 150), (128, 150), (150, 150)]

@@ -17,7 +17,6 @@ from engram.datasets import catalog, idx, wardrobe
 from engram.datasets.download import PAUSES_SECONDS, DownloadFailed, WrongBytes, download, md5_of
 from engram.errors import UsageError
 from engram.files import CannotWrite
-from engram.images import Splits
 
 CONTENT = np.random.default_rng(0).bytes(300_000)
 MD5 = hashlib.md5(CONTENT).hexdigest()
@@ -206,7 +205,7 @@ def test_a_set_is_downloaded_once(toy: catalog.KnownSet, server: Server, tmp_pat
     assert folder == tmp_path / "cache" / "toy"
     assert seen[-1] == (total, total)
     assert len(server.ranges) == 4
-    train, test = catalog.load("toy")
+    train, test = (half.load() for half in catalog.stream("toy"))
     assert (train.fingerprint(), test.fingerprint()) == (DRAWN[:8].fingerprint(), DRAWN[8:].fingerprint())
     assert train.class_names == DRAWN.class_names
     assert len(server.ranges) == 4
@@ -307,10 +306,9 @@ def test_the_cache_belongs_to_the_user(monkeypatch: pytest.MonkeyPatch, tmp_path
 
 @pytest.mark.real
 def test_fashion_mnist_is_what_the_paper_says() -> None:
-    train, test = catalog.load("fashion-mnist")
+    train, test = (half.load() for half in catalog.stream("fashion-mnist"))
     for half, each in ((train, 6000), (test, 1000)):
         assert half.labels is not None
         assert half.image_shape == (28, 28, 1)
         assert np.bincount(half.labels).tolist() == [each] * 10
-    assert isinstance(catalog.load("fashion-mnist"), Splits)
     assert train.class_names == wardrobe.CLASS_NAMES

@@ -74,7 +74,7 @@ def test_a_divided_set_comes_back_divided(tmp_path: Path) -> None:
     assert not folders.has_splits(tmp_path)
     folders.save(Splits(DRAWN[:30], DRAWN[30:]), tmp_path / "set", "png")
     assert folders.has_splits(tmp_path / "set")
-    train, test = folders.load_splits(tmp_path / "set")
+    train, test = (half.load() for half in folders.stream_splits(tmp_path / "set"))
     assert train.fingerprint() == by_class(DRAWN[:30]).fingerprint()
     assert len(test) == 10
     assert test.class_names == train.class_names
@@ -82,7 +82,7 @@ def test_a_divided_set_comes_back_divided(tmp_path: Path) -> None:
 
 def test_a_class_of_the_test_half_alone_comes_last(tmp_path: Path) -> None:
     folders.save(Splits(RGB[[0, 2]], RGB[[1]]), tmp_path / "set", "png")
-    train, test = folders.load_splits(tmp_path / "set")
+    train, test = (half.load() for half in folders.stream_splits(tmp_path / "set"))
     assert train.class_names == test.class_names == ("b", "a")
     assert test.labels is not None
     assert test.labels.tolist() == [1]
@@ -92,7 +92,7 @@ def test_halves_that_are_arranged_differently(tmp_path: Path) -> None:
     folders.save(Splits(DRAWN[:30], FLAT[30:]), tmp_path / "set", "png")
     message = f"{tmp_path / 'set'}: one of train and test has class folders, the other has not; arrange both alike"
     with pytest.raises(folders.MixedLayout, match=f"^{re.escape(message)}$"):
-        folders.load_splits(tmp_path / "set")
+        folders.stream_splits(tmp_path / "set")
 
 
 def test_progress_runs_over_both_halves(tmp_path: Path) -> None:

@@ -25,15 +25,19 @@ def write(folder: Path, images: np.ndarray, suffix: str, quality: int = 95) -> l
     return paths
 
 
+def load(paths: list[Path]) -> np.ndarray:
+    return pictures.decode_pictures(paths, pictures.shape_of_all(paths, len(paths)))
+
+
 @pytest.mark.parametrize("images", [GRAY, RGB, GRAY[:1], RGB[:, :1, :1]], ids=["gray", "rgb", "one", "one pixel"])
 def test_png_loses_nothing(images: np.ndarray, tmp_path: Path) -> None:
-    np.testing.assert_array_equal(pictures.load_pictures(write(tmp_path, images, ".png")), images, strict=True)
+    np.testing.assert_array_equal(load(write(tmp_path, images, ".png")), images, strict=True)
 
 
 @pytest.mark.parametrize("quality", [40, 95])
 @pytest.mark.parametrize("images", [GRAY, RGB], ids=["gray", "rgb"])
 def test_a_jpeg_roundtrip_is_what_files_would_give(images: np.ndarray, quality: int, tmp_path: Path) -> None:
-    from_files = pictures.load_pictures(write(tmp_path, images, ".jpg", quality))
+    from_files = load(write(tmp_path, images, ".jpg", quality))
     np.testing.assert_array_equal(pictures.jpeg_roundtrip(images, quality), from_files, strict=True)
     assert not np.array_equal(from_files, images)
 
@@ -58,19 +62,19 @@ def test_gray_beside_colour_becomes_rgb(order: tuple[int, int], tmp_path: Path) 
     gray, colour = GRAY[0, :9, :7], RGB[0]
     paths = [*write(tmp_path, gray[np.newaxis], ".jpg", 100), *write(tmp_path, colour[np.newaxis], ".png")]
     as_loaded = [np.repeat(pictures.jpeg_roundtrip(gray[np.newaxis], 100)[0], 3, axis=2), colour]
-    loaded = pictures.load_pictures([paths[index] for index in order])
+    loaded = load([paths[index] for index in order])
     np.testing.assert_array_equal(loaded, [as_loaded[index] for index in order], strict=True)
 
 
 def test_one_bit_and_palette_pictures(tmp_path: Path) -> None:
     one_bit = Image.fromarray(GRAY[0, ..., 0]).convert("1", dither=Image.Dither.NONE)
     one_bit.save(tmp_path / "1.png")
-    loaded = pictures.load_pictures([tmp_path / "1.png"])
+    loaded = load([tmp_path / "1.png"])
     assert loaded.shape == (1, 28, 28, 1)
     assert set(np.unique(loaded)) == {0, 255}
     palette = Image.fromarray(RGB[0]).quantize(8)
     palette.save(tmp_path / "p.png")
-    np.testing.assert_array_equal(pictures.load_pictures([tmp_path / "p.png"])[0], np.asarray(palette.convert("RGB")))
+    np.testing.assert_array_equal(load([tmp_path / "p.png"])[0], np.asarray(palette.convert("RGB")))
 
 
 REFUSED = {
@@ -90,13 +94,13 @@ def test_what_would_be_lost_is_refused(mode: str, reason: str, position: int, tm
     picture.save(paths[position], "JPEG" if mode == "CMYK" else "TIFF" if mode == "F" else "PNG")
     message = f"{paths[position]} has {reason}, which would be lost: convert it to 8-bit gray or RGB first"
     with pytest.raises(pictures.UnsupportedPicture, match=f"^{re.escape(message)}$"):
-        pictures.load_pictures(paths)
+        load(paths)
 
 
 def test_transparency_without_an_alpha_channel_is_refused(tmp_path: Path) -> None:
     Image.fromarray(GRAY[0, ..., 0]).save(tmp_path / "a.png", transparency=0)
     with pytest.raises(pictures.UnsupportedPicture, match=r"a\.png has transparency, which would be lost"):
-        pictures.load_pictures([tmp_path / "a.png"])
+        load([tmp_path / "a.png"])
 
 
 def test_mixed_sizes_name_two_files_and_the_way_out(tmp_path: Path) -> None:
@@ -104,7 +108,7 @@ def test_mixed_sizes_name_two_files_and_the_way_out(tmp_path: Path) -> None:
     paths[2].write_bytes(pictures.encode_picture(RGB[0], ".png", 95))
     message = f"{paths[0]} is 28 x 28 pixels, {paths[2]} is 7 x 9: make them one size, or make a folder for each size"
     with pytest.raises(pictures.MixedSizes, match=f"^{re.escape(message)}$"):
-        pictures.load_pictures(paths)
+        load(paths)
 
 
 PNG = pictures.encode_picture(GRAY[0], ".png", 95)
@@ -124,7 +128,7 @@ def test_an_unreadable_picture_is_named(data: bytes, position: int, tmp_path: Pa
     paths[position].write_bytes(data)
     message = rf"^{re.escape(str(paths[position]))} cannot be read as a picture \(.*\): repair it or take it out$"
     with pytest.raises(pictures.UnreadablePicture, match=message) as raised:
-        pictures.load_pictures(paths)
+        load(paths)
     assert raised.value.exit_code == 3
 
 
@@ -133,7 +137,7 @@ def test_other_formats_never_reach_their_parser(tmp_path: Path) -> None:
     Image.fromarray(GRAY[0, ..., 0]).save(file, "PPM")
     (tmp_path / "a.png").write_bytes(file.getvalue())
     with pytest.raises(pictures.UnreadablePicture, match="cannot identify image file"):
-        pictures.load_pictures([tmp_path / "a.png"])
+        load([tmp_path / "a.png"])
 
 
 def test_progress_runs_to_the_end() -> None:

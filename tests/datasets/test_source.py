@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 import engram
 from engram.codecs.raw import Raw
 from engram.datasets import arrays, catalog, folders, idx, wardrobe
-from engram.datasets.source import CannotRead, NoSuchSplit, TooFewImages, UnknownData, draw_split, load
+from engram.datasets.source import NoSuchSplit, TooFewImages, UnknownData, draw_split, load
+from engram.datasets.stream import CannotRead, InMemory
 from engram.errors import UsageError
 from engram.images import ImageSet, Splits
 
@@ -99,8 +100,8 @@ def test_the_built_in_set_by_name() -> None:
 
 def test_a_known_set_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
     halves = Splits(DRAWN[:20], DRAWN[20:])
-    monkeypatch.setattr(catalog, "load", lambda name, progress: halves)
-    assert load("fashion-mnist") is halves
+    monkeypatch.setattr(catalog, "stream", lambda name, progress: tuple(map(InMemory, halves)))
+    assert load("fashion-mnist") == halves
     assert load("fashion-mnist:train") is halves.train
     assert load("fashion-mnist:test") is halves.test
 
@@ -175,7 +176,7 @@ def test_a_file_that_cannot_be_read(kind: str, tmp_path: Path, monkeypatch: pyte
     def refuse(*_: object) -> None:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(idx if kind == "idx" else arrays, "load_set" if kind == "idx" else "load", refuse)
+    monkeypatch.setattr(idx if kind == "idx" else arrays, "stream_set" if kind == "idx" else "stream", refuse)
     message = f"{tmp_path / name}: could not be read (Permission denied); see to its permissions"
     with pytest.raises(CannotRead, match=f"^{re.escape(message)}$"):
         load(tmp_path / name)

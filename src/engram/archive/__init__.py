@@ -2,7 +2,8 @@
 
 from engram.archive.breakdown import Breakdown, info
 from engram.archive.errors import CorruptArchive
-from engram.archive.reader import Archive, load
+from engram.archive.reader import Archive
+from engram.archive.source import load
 from engram.archive.unpacking import Unpacked, unpack
 from engram.archive.verification import Verification, verify
 from engram.archive.writer import Packed, Writer, pack

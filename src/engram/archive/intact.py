@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from engram.archive.metadata import Labels
 from engram.archive.reader import Archive
 from engram.archive.verification import Verification
-from engram.datasets.source import Progress
+from engram.datasets.progress import Progress
 from engram.images import Pixels
 
 

@@ -18,13 +18,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engram.archive.errors import CorruptMetadata
+from engram.datasets.deflate import LARGEST_EXPANSION
 from engram.errors import UsageError
 
 MOST_CLASSES = 1 << 16
 MOST_NAME_BYTES = 255
 _MOST_RECORD_BYTES = 3 + MOST_NAME_BYTES
 _MOST_CLASS_NAME_BYTES = 1 << 24
-_LARGEST_EXPANSION = 1032  # deflate: 258 bytes from two bits
 _PIECE = 1 << 16
 _LAST_NUMBER = re.compile(rb"(.*?)([0-9]+)([^0-9]*)", re.DOTALL)
 
@@ -65,7 +65,7 @@ def parse_labels(data: bytes, count: int, classes: int) -> Labels:
     """int64[count], each below `classes`. Raises CorruptMetadata."""
     dtype = np.dtype(_label_type(classes))
     size = count * dtype.itemsize
-    if size > _LARGEST_EXPANSION * len(data):
+    if size > LARGEST_EXPANSION * len(data):
         raise CorruptMetadata(f"{count:,} labels cannot be held by {len(data):,} compressed bytes")
     text = b"".join(_inflate(data, size, "labels"))
     if len(text) != size:

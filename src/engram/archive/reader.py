@@ -25,7 +25,7 @@ from engram.archive.file import ArchiveFile, GivenModel
 from engram.codecs import contract, registry
 from engram.codecs.contract import Codec
 from engram.errors import CorruptData
-from engram.images import ImageSet, Pixels
+from engram.images import Pixels
 
 _BATCH_BYTES = 1 << 24
 """Pixels decoded in one go."""
@@ -35,12 +35,6 @@ _SINGLES_BEFORE_WHOLE = 4
 """So many images of a frozen network, decoded alone, cost about as much as their block of 64: whatever the pattern of
 reads, it costs no more than about twice what the best choice would."""
 _MOST_NAMES_LENGTH = 1 << 28
-
-
-def load(path: Path | str) -> ImageSet:
-    """All images of an archive with all that is known of them, in memory."""
-    with Archive(path) as archive:
-        return ImageSet(archive[:], archive.labels, archive.class_names, archive.names)
 
 
 class Archive(Sequence[Pixels]):

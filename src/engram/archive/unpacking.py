@@ -17,7 +17,7 @@ from engram.archive.file import GivenModel
 from engram.archive.intact import Intact
 from engram.archive.reader import Archive
 from engram.archive.verification import Verification, verify
-from engram.datasets.source import Progress
+from engram.datasets.progress import Progress
 from engram.files import OutputExists
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from engram.archive.errors import CorruptBlock
 from engram.archive.file import GivenModel
 from engram.archive.reader import Archive
-from engram.datasets.source import Progress
+from engram.datasets.progress import Progress
 from engram.errors import CorruptData
 
 

@@ -10,7 +10,7 @@ duplicates.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -25,14 +25,14 @@ from engram.archive.names import check_name
 from engram.archive.part import Part
 from engram.codecs.contract import Codec, DecodeOnly
 from engram.datasets.names import UnsafeName, check_class_names
-from engram.datasets.source import Progress
+from engram.datasets.progress import Progress
+from engram.datasets.stream import InMemory, Stream
 from engram.errors import UsageError
 from engram.images import ImageSet
 
 DEFAULT_BLOCK_SIZE = 64
 GROUP_BYTES = 1 << 23
 """Pixels encoded in one go. It decides the batches of an encoder in floats: changing it may change archives' bytes."""
-_PIECE_BYTES = 1 << 23
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Packed:
 
 
 def pack(
-    images: ImageSet | Iterable[ImageSet],
+    images: ImageSet | Stream | Iterable[ImageSet | Stream],
     codec: Codec,
     path: Path | str,
     *,
@@ -54,15 +54,15 @@ def pack(
     resume: bool = False,
     progress: Progress | None = None,
 ) -> Packed:
-    """Writes an archive of a set, or of several sets in order.
+    """Writes an archive of a set, of a stream (`datasets.stream`), or of several in order.
 
     Options and errors are `Writer`'s. `progress` is called with (done, total); total 0 where `images` is a generator.
     """
-    sets = [images] if isinstance(images, ImageSet) else images
-    total = sum(map(len, sets)) if isinstance(sets, list) else 0
+    sets = [images] if isinstance(images, ImageSet | Stream) else images
+    total = sum(map(len, sets)) if isinstance(sets, list | tuple) else 0
     with Writer(path, codec, block_size=block_size, embed_model=embed_model, force=force, resume=resume) as writer:
-        for images_of_one in sets:
-            for piece in _pieces(images_of_one):
+        for some in sets:
+            for piece in (some if isinstance(some, Stream) else InMemory(some)).pieces():
                 writer.append(piece)
                 if progress:
                     progress(writer.count, total)
@@ -220,11 +220,3 @@ class _Metadata:
             if key in self._seen:
                 raise UnsafeName(f"two images of one class are called {name!r}; give each its own name")
             self._seen.add(key)
-
-
-def _pieces(images: ImageSet) -> Iterator[ImageSet]:
-    """The set in pieces of a few megabytes: one that is mapped from a file is never in memory as a whole."""
-    height, width, channels = images.image_shape
-    step = max(1, _PIECE_BYTES // (height * width * channels))
-    for first in range(0, max(1, len(images)), step):
-        yield images[first : first + step]

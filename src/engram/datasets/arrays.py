@@ -12,6 +12,8 @@ import os
 import tokenize
 import zipfile
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
 from typing import IO, Any
@@ -20,12 +22,14 @@ import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
+from engram.datasets.deflate import LARGEST_EXPANSION
+from engram.datasets.progress import Progress
+from engram.datasets.stream import Stream, row_slices, rows_of, without_pixels
 from engram.errors import CorruptData, UsageError
 from engram.files import replacing_file
 from engram.images import ImageSet, Pixels
 
 _MOST_UNNAMED_CLASSES = 1 << 16
-_LARGEST_EXPANSION = 1032  # deflate: 258 bytes from two bits
 _BROKEN = (ValueError, EOFError, SyntaxError, RuntimeError, tokenize.TokenError, zipfile.BadZipFile, zlib.error)
 """What NumPy and zipfile raise at bytes that are not theirs."""
 
@@ -40,11 +44,21 @@ class NotImages(UsageError):
 
 def load(path: Path | str) -> ImageSet:
     """The images of a .npy file, mapped into memory and read when touched, or of a .npz file, read whole."""
+    return stream(path).load()
+
+
+def stream(path: Path | str) -> Stream:
+    """The images of a .npy or .npz file. Raises BrokenArrayFile and NotImages; a .npz also as its pixels pass."""
     path = Path(path)
+    with _explaining(path):
+        return _Mapped(path) if path.suffix == ".npy" else _zipped(path)
+
+
+@contextmanager
+def _explaining(path: Path) -> Iterator[None]:
+    """Makes BrokenArrayFile of what NumPy and zipfile raise."""
     try:
-        if path.suffix == ".npy":
-            return ImageSet(as_images(_map(path), path))
-        return _from_npz(path)
+        yield
     except _BROKEN as error:
         raise BrokenArrayFile(f"{path}: not a sound {path.suffix} file ({error})") from error
     except OSError as error:
@@ -75,21 +89,59 @@ def _as_arrays(images: ImageSet) -> dict[str, Any]:
     return arrays
 
 
-def _from_npz(path: Path) -> ImageSet:
+class _Mapped(Stream):
+    """A .npy file, which the operating system reads where it is touched."""
+
+    def __init__(self, path: Path) -> None:
+        self.name, self._path = str(path), path
+        self.known = ImageSet(as_images(_map(path), path))
+
+    def pixels(self, step: int) -> Iterator[Pixels]:
+        for rows in row_slices(self, step):
+            yield as_images(_map(self._path), self._path)[rows].copy()  # of a fresh map, so that what passed is gone
+
+    def load(self, progress: Progress | None = None) -> ImageSet:
+        """The set as it is mapped."""
+        return self.known
+
+
+class _Zipped(Stream):
+    """The images of a .npz file, inflated as they pass."""
+
+    def __init__(self, path: Path, member: str, known: ImageSet) -> None:
+        self.name, self.known, self._path, self._member = str(path), known, path, member
+
+    def pixels(self, step: int) -> Iterator[Pixels]:
+        with _explaining(self._path), zipfile.ZipFile(self._path) as archive:
+            member = archive.getinfo(self._member)
+            with archive.open(member) as file:
+                shape, fortran, _ = _header(file, member.file_size, self._path)
+                rows = shape[0] if fortran else rows_of(shape[1:])
+                for start in range(0, shape[0], rows):
+                    count = min(rows, shape[0] - start)
+                    data = file.read(count * math.prod(shape[1:]))
+                    piece = np.frombuffer(data, np.uint8).reshape(count, *shape[1:], order="F" if fortran else "C")
+                    yield as_images(piece[-start % step :: step], self._path)
+
+
+def _zipped(path: Path) -> _Zipped:
+    """A .npz file with all of its arrays read, but of the images' the header alone."""
     arrays = {}
     with zipfile.ZipFile(path) as archive:
-        for member in archive.infolist():
-            if member.file_size > _LARGEST_EXPANSION * max(1, member.compress_size):
+        members = {member.filename.removesuffix(".npy"): member for member in archive.infolist()}
+        for member in members.values():
+            if member.file_size > LARGEST_EXPANSION * max(1, member.compress_size):
                 raise BrokenArrayFile(
                     f"{path}: {member.filename} declares {member.file_size:,} bytes, more than it can hold"
                 )
-            data = archive.read(member)
-            arrays[member.filename.removesuffix(".npy")] = _parse(data, path)
-    if "images" not in arrays and len(arrays) == 1:
-        arrays = {"images": next(iter(arrays.values()))}
-    if "images" not in arrays:
-        raise NotImages(f"{path}: has no array called images, only {', '.join(sorted(arrays)) or 'nothing'}")
-    images = as_images(arrays["images"], path)
+        key = "images" if "images" in members or len(members) != 1 else next(iter(members))
+        if key not in members:
+            raise NotImages(f"{path}: has no array called images, only {', '.join(sorted(members)) or 'nothing'}")
+        with archive.open(members[key]) as file:
+            shape, _, dtype = _header(file, members[key].file_size, path)
+        for other in {"labels", "class_names", "names"} & members.keys() - {key}:
+            arrays[other] = _parse(archive.read(members[other]), path)
+    images = as_images(without_pixels(shape, dtype), path)
     labels = arrays.get("labels")
     if labels is not None and (labels.dtype.kind not in "iu" or labels.shape != images.shape[:1]):
         raise NotImages(f"{path}: labels are {_describe(labels)}, not one integer for each of {len(images):,} images")
@@ -98,7 +150,7 @@ def _from_npz(path: Path) -> ImageSet:
         labels = labels.astype(np.int64)
         class_names = class_names or _numbered(labels, path)
     try:
-        return ImageSet(images, labels, class_names or (), names)
+        return _Zipped(path, members[key].filename, ImageSet(images, labels, class_names or (), names))
     except UsageError as error:
         raise NotImages(f"{path}: {error}") from error
 

@@ -13,11 +13,9 @@ from pathlib import Path
 
 from engram.datasets import idx
 from engram.datasets.download import DownloadFailed, WrongBytes, download, md5_of
+from engram.datasets.progress import Progress, shifted
+from engram.datasets.stream import Stream
 from engram.errors import CorruptData, EngramError, UsageError
-from engram.images import Splits
-
-Progress = Callable[[int, int], None]
-"""Called with (done, total) as work goes on."""
 
 
 class NotAvailable(EngramError):
@@ -76,11 +74,12 @@ FASHION_MNIST = KnownSet(
 CATALOG = {known.name: known for known in (FASHION_MNIST,)}
 
 
-def load(name: str, progress: Progress | None = None) -> Splits:
-    """Both halves of a known set, fetched if need be."""
+def stream(name: str, progress: Progress | None = None) -> tuple[Stream, Stream]:
+    """Both halves of a known set, to train and to test, fetched if need be; `progress` counts bytes of a download."""
     known = _known(name)
     folder = fetch(name, progress)
-    return Splits(*(idx.load_set(folder / known.files[part].name, known.class_names) for part in (0, 2)))
+    train, test = (idx.stream_set(folder / known.files[part].name, known.class_names) for part in (0, 2))
+    return train, test
 
 
 def fetch(
@@ -117,7 +116,7 @@ def _fetch_to_cache(known: KnownSet, progress: Progress | None, download: Callab
             missing.append(file)
     total, done = sum(file.size_bytes for file in missing), 0
     for file in missing:
-        report = _shifted(progress, done, total)
+        report = shifted(progress, done, total)
         try:
             download(known.base_url + file.name, folder / file.name, file.size_bytes, file.md5, report)
         except (DownloadFailed, WrongBytes) as error:
@@ -147,7 +146,3 @@ def _known(name: str) -> KnownSet:
     if name not in CATALOG:
         raise UsageError(f"{name!r} is not in the catalog, which has: {', '.join(CATALOG)}")
     return CATALOG[name]
-
-
-def _shifted(progress: Progress | None, done_before: int, total: int) -> Progress | None:
-    return progress and (lambda done, _: progress(done_before + done, total))

@@ -11,28 +11,48 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from engram.datasets.names import UnsafeName, check_class_names, check_file_name, class_of, folder_of
 from engram.datasets.pictures import (
     SUFFIXES,
-    Progress,
     check_quality,
+    decode_pictures,
     encode_picture,
     in_threads,
     jpeg_roundtrip,
-    load_pictures,
+    shape_of_all,
 )
+from engram.datasets.progress import Progress, shifted
+from engram.datasets.stream import Stream, row_slices, without_pixels
 from engram.errors import EngramError, UsageError
 from engram.files import OutputExists, replacing_folder
-from engram.images import ImageSet, Splits
+from engram.images import ImageSet, Pixels, Splits
 
-__all__ = ["EmptyClass", "EmptyFolder", "MixedLayout", "has_splits", "jpeg_roundtrip", "load", "load_splits", "save"]
+__all__ = [
+    "EmptyClass",
+    "EmptyFolder",
+    "MixedLayout",
+    "has_splits",
+    "jpeg_roundtrip",
+    "load",
+    "save",
+    "stream",
+    "stream_splits",
+]
 
-Listing = list[tuple[Path, str | None]]
-"""Each picture with its class; None in a flat folder."""
+
+@dataclass(frozen=True)
+class _Class:
+    """A folder of pictures: its path, its class (None in a flat folder), and the files' names in order."""
+
+    folder: Path
+    name: str | None
+    files: list[str]
 
 
 class EmptyFolder(EngramError):
@@ -53,20 +73,26 @@ def has_splits(folder: Path | str) -> bool:
 
 
 def load(folder: Path | str, progress: Progress | None = None) -> ImageSet:
-    """The images of a folder that is not divided.
+    """The images of a folder that is not divided, in memory."""
+    return stream(folder).load(progress)
+
+
+def stream(folder: Path | str, progress: Progress | None = None) -> Stream:
+    """The images of a folder that is not divided. All pictures are looked at before, `progress` says how many.
 
     Raises EmptyFolder, EmptyClass, MixedLayout, MixedSizes, UnreadablePicture, UnsupportedPicture.
     """
-    return _read(_list(Path(folder)), progress)
+    [images] = _streams([_list(Path(folder))], progress)
+    return images
 
 
-def load_splits(folder: Path | str, progress: Progress | None = None) -> Splits:
+def stream_splits(folder: Path | str, progress: Progress | None = None) -> tuple[Stream, Stream]:
     """Both halves of a divided folder: one size, one number of channels, one list of classes for the two."""
-    train, test = (_list(Path(folder) / split) for split in Splits._fields)
-    if {label is None for _, label in train} != {label is None for _, label in test}:
+    halves = [_list(Path(folder) / split) for split in Splits._fields]
+    if len({half[0].name is None for half in halves}) == 2:
         raise MixedLayout(f"{folder}: one of train and test has class folders, the other has not; arrange both alike")
-    both = _read(train + test, progress)
-    return Splits(both[: len(train)], both[len(train) :])
+    train, test = _streams(halves, progress)
+    return train, test
 
 
 def save(
@@ -77,7 +103,7 @@ def save(
     progress: Progress | None = None,
     force: bool = False,
 ) -> int:
-    """Writes a folder that `load` (or `load_splits`) reads, and gives the number of bytes in its files.
+    """Writes a folder that `load` reads, and gives the number of bytes in its files.
 
     Files are called by the set's names with the format's suffix, or by their index: 00042.jpg. A class without images
     gets no folder. The folder appears whole or not at all; `force` replaces an existing one, if it holds only pictures.
@@ -98,49 +124,67 @@ def save(
         for part, part_images in parts.items():
             for subfolder in {os.path.dirname(name) for name in files[part]}:
                 (new / part / subfolder).mkdir(parents=True, exist_ok=True)
-            report = _shifted(progress, done, total)
+            report = shifted(progress, done, total)
             written += _write(part_images, [os.path.join(new, part, name) for name in files[part]], quality, report)
             done += len(part_images)
     return written
 
 
-def _list(folder: Path) -> Listing:
+def _list(folder: Path) -> list[_Class]:
+    """What a folder has, at least one picture in each class."""
     if not folder.is_dir():
         raise UsageError(f"{folder}: no such folder")
-    loose = list(_pictures(folder))
-    classes = sorted(entry.name for entry in os.scandir(folder) if entry.is_dir() and entry.name[0] != ".")
-    listing: Listing = [(path, class_of(name)) for name in classes for path in _pictures(folder / name)]
-    if not loose and not listing:
+    loose = _pictures(folder)
+    names = sorted(entry.name for entry in os.scandir(folder) if entry.is_dir() and entry.name[0] != ".")
+    classes = [_Class(folder / name, class_of(name), _pictures(folder / name)) for name in names]
+    if not loose and not any(found.files for found in classes):
         raise EmptyFolder(f"{folder}: no picture in it or its sub-folders ({', '.join(sorted(SUFFIXES))})")
-    if not listing:
-        return [(path, None) for path in loose]
+    if not any(found.files for found in classes):
+        return [_Class(folder, None, loose)]
     if loose:
-        raise MixedLayout(f"{folder}: {loose[0].name} lies beside the class folders; put it into one, or take it out")
-    filled = {path.parent.name for path, _ in listing}
-    if empty := [name for name in classes if name not in filled]:
-        raise EmptyClass(f"{folder / empty[0]}: a class without a picture; fill the folder or remove it")
-    return listing
+        raise MixedLayout(f"{folder}: {loose[0]} lies beside the class folders; put it into one, or take it out")
+    if empty := [found.folder for found in classes if not found.files]:
+        raise EmptyClass(f"{empty[0]}: a class without a picture; fill the folder or remove it")
+    return classes
 
 
-def _pictures(folder: Path) -> Iterator[Path]:
-    """The visible files with a picture's suffix, by name."""
-    names = sorted(entry.name for entry in os.scandir(folder) if entry.is_file())
-    return (folder / name for name in names if _is_picture(name))
+def _pictures(folder: Path) -> list[str]:
+    """The names of the visible files with a picture's suffix, in order."""
+    return sorted(entry.name for entry in os.scandir(folder) if entry.is_file() and _is_picture(entry.name))
 
 
 def _is_picture(name: str) -> bool:
     return name[0] != "." and os.path.splitext(name)[1].lower() in SUFFIXES
 
 
-def _read(listing: Listing, progress: Progress | None) -> ImageSet:
-    images = load_pictures([path for path, _ in listing], progress)
-    names = tuple(path.name for path, _ in listing)
-    if listing[0][1] is None:
-        return ImageSet(images, names=names)
-    # dict.fromkeys keeps the folders' order; a class that only the test half has comes last
-    numbers = {name: number for number, name in enumerate(dict.fromkeys(str(label) for _, label in listing))}
-    labels = np.array([numbers[str(label)] for _, label in listing], np.int64)
-    return ImageSet(images, labels, tuple(numbers), names)
+def _streams(parts: list[list[_Class]], progress: Progress | None) -> list[Stream]:
+    """A stream for each part, all of one shape and with one list of classes; a class of a later part comes later."""
+    paths = (found.folder / file for part in parts for found in part for file in found.files)
+    shape = shape_of_all(paths, sum(len(found.files) for part in parts for found in part), progress)
+    numbers = {name: number for number, name in enumerate(dict.fromkeys(found.name for p in parts for found in p))}
+    class_names = tuple(name for name in numbers if name is not None)
+    streams: list[Stream] = []
+    for part in parts:
+        counts = [len(found.files) for found in part]
+        labels = np.repeat([numbers[found.name] for found in part], counts) if class_names else None
+        names = tuple(file for found in part for file in found.files)
+        known = ImageSet(without_pixels((len(names), *shape)), labels, class_names, names)
+        streams.append(_Pictures(known, [found.folder for found in part], np.cumsum(counts)))
+    return streams
+
+
+class _Pictures(Stream):
+    """Picture files, decoded as they pass: in folders[k] those before stops[k], from where the folder before stops."""
+
+    def __init__(self, known: ImageSet, folders: list[Path], stops: NDArray[np.int64]) -> None:
+        self.name, self.known, self._folders, self._stops = str(folders[0]), known, folders, stops
+
+    def pixels(self, step: int) -> Iterator[Pixels]:
+        names = self.known.names or ()
+        for rows in row_slices(self, step):
+            places = np.searchsorted(self._stops, np.arange(rows.start, rows.stop, step), "right").tolist()
+            files = zip(places, names[rows], strict=True)
+            yield decode_pictures([self._folders[place] / file for place, file in files], self.image_shape)
 
 
 def _file_names(images: ImageSet, suffix: str) -> list[str]:
@@ -176,10 +220,6 @@ def _write(images: ImageSet, paths: list[str], quality: int, progress: Progress 
         return written
 
     return in_threads(write, len(paths), progress)
-
-
-def _shifted(progress: Progress | None, done_before: int, total: int) -> Progress | None:
-    return progress and (lambda done, _: progress(done_before + done, total))
 
 
 def refuse_foreign_files(folder: Path) -> None:

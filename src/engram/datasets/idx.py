@@ -9,24 +9,25 @@ from __future__ import annotations
 
 import gzip
 import math
+import os
 import re
 import struct
-import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engram.datasets.arrays import NotImages, as_images
+from engram.datasets.deflate import LARGEST_EXPANSION, GzipReader, TrailingBytes
+from engram.datasets.stream import Stream, rows_of, without_pixels
 from engram.errors import CorruptData, EngramError, UsageError
 from engram.files import replacing_file
 from engram.images import ImageSet, Pixels
 
 UNSIGNED_BYTE = 0x08
 _OTHER_TYPES = {0x09: "int8", 0x0B: "int16", 0x0C: "int32", 0x0D: "float32", 0x0E: "float64"}
-_LONGEST_HEADER = 4 + 4 * 4
-_LARGEST_EXPANSION = 1032  # deflate: 258 bytes from two bits
 _IMAGES_NAME = re.compile(r"(?P<set>.*)-images(?P<mark>[-.])idx[34]-ubyte(?P<gz>\.gz)?")
 
 
@@ -42,14 +43,6 @@ class Truncated(CorruptData):
     """Fewer bytes than the header declares."""
 
 
-class TrailingBytes(CorruptData):
-    """More bytes than the header declares."""
-
-
-class BrokenGzip(CorruptData):
-    """The gzip wrapping is damaged or cut."""
-
-
 class LabelsDoNotMatch(CorruptData):
     """The labels beside the images are not one for each image."""
 
@@ -61,11 +54,7 @@ class LabelOutOfRange(CorruptData):
 def parse(data: bytes, source: str = "IDX data") -> Pixels:
     """The array that IDX bytes hold; `source` is what an error calls them. No byte may be missing or left over."""
     shape, offset = _parse_header(data, source)
-    declared, held = math.prod(shape), len(data) - offset
-    if held < declared:
-        raise Truncated(f"{source}: {list(shape)} needs {declared:,} bytes after the header, there are {held:,}")
-    if held > declared:
-        raise TrailingBytes(f"{source}: bytes left over after the {declared:,} of {list(shape)}")
+    _check_held(shape, len(data) - offset, source)
     return np.frombuffer(data, np.uint8, offset=offset).reshape(shape)
 
 
@@ -78,8 +67,47 @@ def emit(array: Pixels) -> bytes:
 
 def load(path: Path | str) -> Pixels:
     """The array of an IDX file; whether it is gzipped is seen from its content."""
-    data = Path(path).read_bytes()
-    return parse(_inflate(data, str(path)) if data.startswith(b"\x1f\x8b") else data, str(path))
+    array, done = np.empty(shape_of(path), np.uint8), 0
+    for piece in pieces(path):
+        array[done : done + len(piece)] = piece
+        done += len(piece)
+    return array
+
+
+def shape_of(path: Path | str) -> tuple[int, ...]:
+    """The shape of the array in an IDX file; its values are not read, but the file is large enough to hold them."""
+    source = str(path)
+    with open(path, "rb") as file:
+        reader = _reader(file, source)
+        shape, offset = _read_header(reader, source)
+        size = os.fstat(file.fileno()).st_size
+    if isinstance(reader, GzipReader):
+        needed = offset + math.prod(shape)
+        if needed > LARGEST_EXPANSION * size:
+            raise Truncated(
+                f"{source}: {list(shape)} needs {needed:,} bytes, more than {size:,} gzipped bytes can hold"
+            )
+    else:
+        _check_held(shape, size - offset, source)
+    return shape
+
+
+def pieces(path: Path | str) -> Iterator[Pixels]:
+    """The array of an IDX file in pieces along its first dimension. No byte may be missing or left over."""
+    source = str(path)
+    with open(path, "rb") as file:
+        reader = _reader(file, source)
+        shape, _ = _read_header(reader, source)
+        each, rows = math.prod(shape[1:]), rows_of(shape[1:])
+        for first in range(0, shape[0] if each else 0, rows):
+            wanted = min(rows, shape[0] - first) * each
+            data = reader.read(wanted)
+            if len(data) < wanted:
+                _check_held(shape, first * each + len(data), source)
+            yield np.frombuffer(data, np.uint8).reshape(-1, *shape[1:])
+        _check_held(shape, math.prod(shape) + len(reader.read(1)), source)
+        if isinstance(reader, GzipReader):
+            reader.check_end()
 
 
 def save(path: Path | str, array: Pixels) -> None:
@@ -90,18 +118,23 @@ def save(path: Path | str, array: Pixels) -> None:
 
 
 def load_set(path: Path | str, class_names: Sequence[str] = ()) -> ImageSet:
+    """The set that `stream_set` gives, in memory."""
+    return stream_set(path, class_names).load()
+
+
+def stream_set(path: Path | str, class_names: Sequence[str] = ()) -> Stream:
     """The images of a file, with the labels that lie beside it under the MNIST naming, if any.
 
     Without class names the classes are called "0", "1", ... up to the largest label.
     Raises NotImages, LabelsDoNotMatch and LabelOutOfRange.
     """
-    array = load(path)
-    if array.ndim == 1:
-        raise NotImages(f"{path}: holds {len(array):,} labels, not images; give the images file beside it")
-    images = as_images(array, path)
+    shape = shape_of(path)
+    if len(shape) == 1:
+        raise NotImages(f"{path}: holds {shape[0]:,} labels, not images; give the images file beside it")
+    images = as_images(without_pixels(shape), path)
     beside = find_labels(path)
     if beside is None:
-        return ImageSet(images, class_names=tuple(class_names))
+        return _Images(Path(path), ImageSet(images, class_names=tuple(class_names)))
     labels = load(beside)
     if labels.shape != images.shape[:1]:
         raise LabelsDoNotMatch(
@@ -115,7 +148,20 @@ def load_set(path: Path | str, class_names: Sequence[str] = ()) -> ImageSet:
         raise LabelOutOfRange(
             f"{beside}: label {labels[first]} of image {first:,}, but there are {len(class_names)} classes"
         )
-    return ImageSet(images, labels.astype(np.int64), tuple(class_names))
+    return _Images(Path(path), ImageSet(images, labels.astype(np.int64), tuple(class_names)))
+
+
+class _Images(Stream):
+    """The images of an IDX file, read and inflated as they pass."""
+
+    def __init__(self, path: Path, known: ImageSet) -> None:
+        self.name, self.known, self._path = str(path), known, path
+
+    def pixels(self, step: int) -> Iterator[Pixels]:
+        start = 0
+        for piece in pieces(self._path):
+            yield as_images(piece[-start % step :: step], self._path)
+            start += len(piece)
 
 
 def save_set(path: Path | str, images: ImageSet) -> None:
@@ -168,24 +214,23 @@ def _parse_header(data: bytes, source: str) -> tuple[tuple[int, ...], int]:
     return shape, offset
 
 
-def _inflate(packed: bytes, source: str) -> bytes:
-    """The plain bytes of one gzip member, never more than its IDX header declares and one to show what is left over."""
-    inflater = zlib.decompressobj(wbits=31)
-    try:
-        head = inflater.decompress(packed, _LONGEST_HEADER)
-        if len(head) < _LONGEST_HEADER and not inflater.eof:
-            raise BrokenGzip(f"{source}: the gzip data is cut within the header")
-        shape, offset = _parse_header(head, source)
-        size = offset + math.prod(shape)
-        if size > _LARGEST_EXPANSION * len(packed):
-            raise Truncated(
-                f"{source}: {list(shape)} needs {size:,} bytes, more than {len(packed):,} gzipped bytes can hold"
-            )
-        data = head + inflater.decompress(inflater.unconsumed_tail, max(1, size + 1 - len(head)))
-    except zlib.error as error:
-        raise BrokenGzip(f"{source}: the gzip data is damaged ({error})") from error
-    if len(data) <= size and not inflater.eof:
-        raise BrokenGzip(f"{source}: the gzip data is cut after {len(data):,} of {size:,} bytes")
-    if inflater.unused_data:
-        raise TrailingBytes(f"{source}: {len(inflater.unused_data):,} bytes left over after the gzip data")
-    return data
+def _check_held(shape: tuple[int, ...], held: int, source: str) -> None:
+    """Raises Truncated or TrailingBytes unless as many values are held as the shape declares."""
+    declared = math.prod(shape)
+    if held < declared:
+        raise Truncated(f"{source}: {list(shape)} needs {declared:,} bytes after the header, there are {held:,}")
+    if held > declared:
+        raise TrailingBytes(f"{source}: bytes left over after the {declared:,} of {list(shape)}")
+
+
+def _reader(file: BinaryIO, source: str) -> BinaryIO | GzipReader:
+    """What reads the plain bytes of a file from its start."""
+    gzipped = file.read(2) == b"\x1f\x8b"
+    file.seek(0)
+    return GzipReader(file, source) if gzipped else file
+
+
+def _read_header(reader: BinaryIO | GzipReader, source: str) -> tuple[tuple[int, ...], int]:
+    """The shape, and where the values begin; the reader is left there."""
+    start = reader.read(4)
+    return _parse_header(start + reader.read(4 * start[3] if len(start) == 4 and start[3] <= 4 else 0), source)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 from pathlib import Path
@@ -10,11 +10,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from engram.datasets.progress import Progress
 from engram.errors import CorruptData, EngramError, UsageError
 from engram.images import Pixels
-
-Progress = Callable[[int, int], None]
-"""Called with (done, total) as work goes on."""
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"})
 _FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")  # no other parser of Pillow's sees the bytes
@@ -47,47 +45,49 @@ class MixedSizes(EngramError):
     """Pictures of more than one size."""
 
 
-class _Colour(Exception):
-    """A colour picture among those taken for gray."""
+class ChangedPicture(EngramError):
+    """A picture that is not what it was when its folder was looked through."""
 
 
-def load_pictures(paths: Sequence[Path], progress: Progress | None = None) -> Pixels:
-    """uint8[n, h, w, c] of the files in order, at least one: c = 1 where all are gray, else 3.
+def shape_of_all(paths: Iterable[Path], total: int, progress: Progress | None = None) -> tuple[int, int, int]:
+    """(height, width, channels) of the pictures, at least one: 1 channel where all are gray, else 3. Reads no pixels.
 
-    Of an animation or a stack of pages the first is taken.
+    Raises MixedSizes, UnreadablePicture, UnsupportedPicture.
     """
-    with _open(paths[0]) as first:
-        size, gray = first.size, first.mode in _GRAY
-    if gray:
-        try:
-            return _decode(paths, size, 1, progress)
-        except _Colour:
-            pass
-    return _decode(paths, size, 3, progress)
+    first, size, gray = None, (0, 0), True
+    for done, path in enumerate(paths):
+        with _open(path) as picture:
+            if first is None:
+                first, size = path, picture.size
+            if picture.size != size:
+                raise MixedSizes(
+                    f"{first} is {size[0]} x {size[1]} pixels, {path} is {picture.size[0]} x {picture.size[1]}: "
+                    "make them one size, or make a folder for each size"
+                )
+            gray &= picture.mode in _GRAY
+        if progress and (done + 1) % _CHUNK in (0, total % _CHUNK):
+            progress(done + 1, total)
+    return size[1], size[0], 1 if gray else 3
 
 
-def _decode(paths: Sequence[Path], size: tuple[int, int], channels: int, progress: Progress | None) -> Pixels:
-    images = np.empty((len(paths), size[1], size[0], channels), np.uint8)
-    mode = "L" if channels == 1 else "RGB"
+def decode_pictures(paths: Sequence[Path], shape: tuple[int, int, int]) -> Pixels:
+    """uint8[n, h, w, c] of the files in order; of an animation or a stack of pages the first is taken."""
+    images = np.empty((len(paths), *shape), np.uint8)
+    mode = "L" if shape[2] == 1 else "RGB"
 
     def decode(start: int, stop: int) -> int:
         for index in range(start, stop):
             with _open(paths[index]) as picture:
-                if picture.size != size:
-                    raise MixedSizes(
-                        f"{paths[0]} is {size[0]} x {size[1]} pixels, {paths[index]} is "
-                        f"{picture.size[0]} x {picture.size[1]}: make them one size, or make a folder for each size"
-                    )
-                if mode == "L" and picture.mode not in _GRAY:
-                    raise _Colour
+                if picture.size != (shape[1], shape[0]) or (mode == "L" and picture.mode not in _GRAY):
+                    raise ChangedPicture(f"{paths[index]} was changed meanwhile: wait until no one writes there")
                 try:
                     plain = picture if picture.mode == mode else picture.convert(mode)
-                    images[index] = np.asarray(plain).reshape(images.shape[1:])
+                    images[index] = np.asarray(plain).reshape(shape)
                 except (OSError, SyntaxError, ValueError) as error:
                     raise _unreadable(paths[index], error) from error
         return 0
 
-    in_threads(decode, len(paths), progress)
+    in_threads(decode, len(paths))
     return images
 
 

@@ -14,31 +14,27 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
 
 import numpy as np
 
+from engram.datasets.progress import Progress, shifted
+from engram.datasets.stream import InMemory, Stream, cannot_read
 from engram.errors import EngramError, UsageError
 from engram.images import ImageSet, Splits
 
-Progress = Callable[[int, int], None]
-
 _READERS = {
-    ".npy": "engram.datasets.arrays:load",
-    ".npz": "engram.datasets.arrays:load",
-    ".egm": "engram.archive.reader:load",
+    ".npy": "engram.datasets.arrays",
+    ".npz": "engram.datasets.arrays",
+    ".egm": "engram.archive.source",
 }
-"""Who reads a suffix, as module:function. Imported when such a file comes: archives lie a floor above this one."""
+"""Whose `stream` reads a suffix. Imported when such a file comes: archives lie a floor above this one."""
 
 
 class UnknownData(UsageError):
     """A DATA that is neither a known name nor anything that can be read."""
-
-
-class CannotRead(EngramError):
-    """A file or folder that is there but does not let itself be read."""
 
 
 class NoSuchSplit(UsageError):
@@ -50,12 +46,28 @@ class TooFewImages(EngramError):
 
 
 def load(data: str | Path | ImageSet | Splits, progress: Progress | None = None) -> ImageSet | Splits:
-    """What DATA names (see the table above); an ImageSet or Splits comes back as it is.
+    """What DATA names (see the table above), in memory; an ImageSet or Splits comes back as it is.
 
     Raises UnknownData, NoSuchSplit, CannotRead, and whatever the format's own reader raises.
     """
     if isinstance(data, (ImageSet, Splits)):
         return data
+    parts, sets = stream(data), list[ImageSet]()
+    total = sum(map(len, parts))
+    for part in parts:
+        sets.append(part.load(shifted(progress, sum(map(len, sets)), total)))
+    return sets[0] if len(sets) == 1 else Splits(*sets)
+
+
+def stream(data: str | Path | ImageSet | Splits, progress: Progress | None = None) -> tuple[Stream, ...]:
+    """What DATA names, to be read in pieces as it passes: one stream, or those of train and test where it is divided.
+
+    `load` gives what they hold. `progress` is told of what must be done before: a download, a look at every picture.
+    """
+    if isinstance(data, ImageSet):
+        return (InMemory(data),)
+    if isinstance(data, Splits):
+        return tuple(map(InMemory, data))
     text = str(data)
     name, colon, split = text.rpartition(":")
     if not colon or Path(text).exists():
@@ -65,40 +77,40 @@ def load(data: str | Path | ImageSet | Splits, progress: Progress | None = None)
     if name == "wardrobe":
         from engram.datasets import wardrobe
 
-        return wardrobe.load_half(split) if split else wardrobe.load()
+        return tuple(InMemory(wardrobe.load_half(half)) for half in Splits._fields if split in ("", half))
     try:
-        loaded = _load(name, progress)
+        parts = _stream(name, progress)
     except OSError as error:
-        raise CannotRead(f"{name}: could not be read ({error.strerror or error}); see to its permissions") from error
+        raise cannot_read(name, error) from error
     if not split:
-        return loaded
-    if not isinstance(loaded, Splits):
+        return parts
+    if len(parts) == 1:
         raise NoSuchSplit(f"{name} does not come divided into train and test; leave out :{split}")
-    return loaded.train if split == "train" else loaded.test
+    return (parts[Splits._fields.index(split)],)
 
 
-def _load(name: str, progress: Progress | None) -> ImageSet | Splits:
+def _stream(name: str, progress: Progress | None) -> tuple[Stream, ...]:
     from engram.datasets import catalog
 
     path = Path(name)
     if name in catalog.CATALOG:
-        return catalog.load(name, progress)
+        return catalog.stream(name, progress)
     if path.is_dir():
         from engram.datasets import folders
 
-        return folders.load_splits(path, progress) if folders.has_splits(path) else folders.load(path, progress)
+        if folders.has_splits(path):
+            return folders.stream_splits(path, progress)
+        return (folders.stream(path, progress),)
     if not path.is_file():
         raise _unknown(name, "is no file, no folder and no known name")
     if path.suffix in _READERS:
-        module, function = _READERS[path.suffix].split(":")
-        images: ImageSet = getattr(import_module(module), function)(path)
-        return images
+        return (import_module(_READERS[path.suffix]).stream(path),)
     with open(path, "rb") as file:
         start = file.read(2)
     if start in (b"\0\0", b"\x1f\x8b"):
         from engram.datasets import idx
 
-        return idx.load_set(path)
+        return (idx.stream_set(path),)
     raise _unknown(name, "is a file of a format that is not read")
 
 

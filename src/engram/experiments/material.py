@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from engram.datasets import catalog, folders, source
+from engram.datasets.progress import Progress
 from engram.errors import EngramError
 from engram.evaluation.distortion import psnr_db
 from engram.images import ImageSet, Splits
@@ -42,7 +43,7 @@ class Material:
         return "-".join([self.device, *(images.fingerprint()[:16] for images in sets)])
 
 
-def prepare(data: str | None, counts: dict[str, int], device: str, progress: source.Progress | None = None) -> Material:
+def prepare(data: str | None, counts: dict[str, int], device: str, progress: Progress | None = None) -> Material:
     """The material from DATA, or from Fashion-MNIST where data is None, or from `wardrobe` where that is not to be had.
 
     counts: how many images for `networks_train`, `networks_test`, `classifier_train`, `classifier_test`; the first two

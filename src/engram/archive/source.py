@@ -1,0 +1,37 @@
+"""An archive as DATA: its images with all that is known of them, as they pass or in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from engram.archive.reader import Archive
+from engram.datasets.stream import Stream, row_slices, without_pixels
+from engram.images import ImageSet, Pixels
+
+
+def load(path: Path | str) -> ImageSet:
+    """All images of an archive with all that is known of them, in memory."""
+    return stream(path).load()
+
+
+def stream(path: Path | str) -> Stream:
+    """The images of an archive, decoded as they pass. Raises CorruptArchive, also then."""
+    return _Archived(path)
+
+
+class _Archived(Stream):
+    """The archive is opened anew for each passage, and closed after it."""
+
+    def __init__(self, path: Path | str) -> None:
+        self.name, self._path = str(path), path
+        with Archive(path) as archive:
+            blank = without_pixels((len(archive), *archive.image_shape))
+            self.known = ImageSet(blank, archive.labels, archive.class_names, archive.names)
+
+    def pixels(self, step: int) -> Iterator[Pixels]:
+        with Archive(self._path) as archive:
+            if step == 1:
+                yield from (images for _, images in archive.batches())
+            else:
+                yield from (archive[rows] for rows in row_slices(self, step))
