@@ -29,7 +29,10 @@ from engram.archive.errors import (
 )
 from engram.codecs.freeze import freeze
 from engram.codecs.pca import fit_pca
+from engram.codecs.pixel.codec import Pixel
+from engram.codecs.pixel.network import CausalNetwork, WholeDense
 from engram.codecs.raw import Raw
+from engram.coding.neighbourhood import Neighbourhood
 from engram.errors import UsageError
 from engram.images import ImageSet
 
@@ -66,7 +69,18 @@ def frozen_archive(path: Path) -> None:
     archive.pack(IMAGES, freeze(fit_pca(IMAGES, 1), IMAGES), path, block_size=2)
 
 
-@pytest.fixture(params=[raw_archive, frozen_archive])
+def pixel_archive(path: Path) -> None:
+    """By a network that expects the same of every value, but for the sum of its neighbours."""
+    around = Neighbourhood((2, 2, 1), 1, 2)
+    taken = around.inputs + around.features
+    hidden = WholeDense(np.ones((taken, 1), np.int64), np.zeros(1, np.int64), 2)
+    head = WholeDense(np.ones((taken + 1, 4), np.int64), np.array([0, 0, 2048 * 64, 130 * 64]), 6)
+    archive.pack(IMAGES, Pixel(CausalNetwork(around, (hidden, head))), path, block_size=2)
+    with archive.open(path) as opened:
+        assert [opened.file.block(number)[:1] for number in (0, 1)] == [b"\0", b"\0"]  # decisions, not deflated values
+
+
+@pytest.fixture(params=[raw_archive, frozen_archive, pixel_archive])
 def small(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     request.param(tmp_path / "a.egm")
     return tmp_path / "a.egm"
@@ -120,7 +134,7 @@ def test_every_lengthening_is_refused(small: Path) -> None:
 
 
 def test_every_changed_byte_is_found_and_named(small: Path) -> None:
-    """All 255 other values of every byte of the raw archive; of the frozen one every bit and the extremes."""
+    """All 255 other values of every byte of the raw archive; of the others every bit and the extremes."""
     whole = small.read_bytes()
     expected = archive.load(small)
     parts = [part_of(small, offset) for offset in range(len(whole))]
