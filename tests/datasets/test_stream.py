@@ -46,7 +46,7 @@ def equal(one: ImageSet, other: ImageSet) -> bool:
 
 
 @pytest.mark.parametrize("kind", [*KINDS, "memory"])
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(
     count=st.integers(0, 40),
     images=st.sampled_from([DRAWN, FLAT, COLOUR]),

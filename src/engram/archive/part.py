@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engram.archive.errors import ArchiveBusy, ArchiveExists, PackInterrupted, ResumeMismatch
+from engram.files import replacing_file
 
 Entries = NDArray[np.uint32]
 """uint32[blocks, 3]: length, checksum, pixels' checksum."""
@@ -29,11 +30,20 @@ class Part:
     """The part file of `path`, beginning with `prefix`, locked against other writers.
 
     With `resume` it keeps the whole blocks that an earlier part has, in full groups of `group_blocks`.
+    `beside` is a file that the archive needs, path and content: it is there before the archive is.
     Raises ArchiveExists, ArchiveBusy, ResumeMismatch, PackInterrupted.
     """
 
-    def __init__(self, path: Path, prefix: bytes, group_blocks: int, force: bool, resume: bool) -> None:
-        self.path, self._force = path, force
+    def __init__(
+        self,
+        path: Path,
+        prefix: bytes,
+        group_blocks: int,
+        force: bool,
+        resume: bool,
+        beside: tuple[Path, bytes] | None = None,
+    ) -> None:
+        self.path, self._force, self._beside = path, force, beside
         self._part_path = path.with_name(path.name + ".part")
         self._journal_path = path.with_name(path.name + ".part.blocks")
         self._entries = bytearray()
@@ -81,6 +91,11 @@ class Part:
             _write(self._file, tail)
             os.fsync(self._file)
             self._check_free()
+            if self._beside and not _holds(*self._beside):
+                path, content = self._beside
+                with replacing_file(path) as file:
+                    file.write(content)
+                    self.path.unlink(missing_ok=True)  # never an older archive beside what is not its own
             os.replace(self._part_path, self.path)
             self._journal_path.unlink(missing_ok=True)
             _sync_folder(self.path.parent)
@@ -133,6 +148,10 @@ class Part:
     def _check_free(self) -> None:
         if not self._force and self.path.exists():
             raise ArchiveExists(f"{self.path} exists already; choose another name, or replace it with --force")
+        if not self._force and self._beside and self._beside[0].exists() and not _holds(*self._beside):
+            raise ArchiveExists(
+                f"{self._beside[0]} exists already, and is another model; choose another name, or use --force"
+            )
 
     @contextmanager
     def _explaining(self) -> Iterator[None]:
@@ -169,6 +188,11 @@ def _write(file: int, data: bytes) -> None:
     view = memoryview(data)
     while view:
         view = view[os.write(file, view) :]
+
+
+def _holds(path: Path, data: bytes) -> bool:
+    """Whether there is a file with these bytes."""
+    return path.is_file() and path.read_bytes() == data
 
 
 def _sync_folder(folder: Path) -> None:

@@ -50,6 +50,7 @@ def pack(
     *,
     block_size: int = DEFAULT_BLOCK_SIZE,
     embed_model: bool = True,
+    model_path: Path | None = None,
     force: bool = False,
     resume: bool = False,
     progress: Progress | None = None,
@@ -60,7 +61,15 @@ def pack(
     """
     sets = [images] if isinstance(images, ImageSet | Stream) else images
     total = sum(map(len, sets)) if isinstance(sets, list | tuple) else 0
-    with Writer(path, codec, block_size=block_size, embed_model=embed_model, force=force, resume=resume) as writer:
+    with Writer(
+        path,
+        codec,
+        block_size=block_size,
+        embed_model=embed_model,
+        model_path=model_path,
+        force=force,
+        resume=resume,
+    ) as writer:
         for some in sets:
             for piece in (some if isinstance(some, Stream) else InMemory(some)).pieces():
                 writer.append(piece)
@@ -73,6 +82,8 @@ class Writer:
     """Writes an archive: `append` sets in order, then `finish`; as a context manager it finishes when the block ends.
 
     block_size: images a block, 1 to 65536. embed_model: False leaves the model out; reading then needs it.
+    model_path: a file for the model that is left out; it appears just before the archive, and an older archive goes
+    before it does, so that no archive ever lies beside another's model.
     force: replace an existing archive. resume: take up an interrupted one; it is given the same images from the start,
     compares those that are done with what it has, and encodes the others.
     Raises ArchiveExists, ArchiveBusy, ResumeMismatch, PackInterrupted, DecodeOnly, UnsafeName, UsageError.
@@ -85,6 +96,7 @@ class Writer:
         *,
         block_size: int = DEFAULT_BLOCK_SIZE,
         embed_model: bool = True,
+        model_path: Path | None = None,
         force: bool = False,
         resume: bool = False,
     ) -> None:
@@ -104,7 +116,8 @@ class Writer:
         self._buffer = np.empty((group_blocks * block_size, *codec.image_shape), np.uint8)
         self._buffered = self._blocks = 0
         self._metadata = _Metadata()
-        self._part = Part(Path(path), box + (model if embed_model else b""), group_blocks, force, resume)
+        beside = (model_path, model) if model_path and not embed_model else None
+        self._part = Part(Path(path), box + (model if embed_model else b""), group_blocks, force, resume, beside)
         self.images_resumed = self._part.blocks * block_size
 
     def append(self, images: ImageSet) -> None:
