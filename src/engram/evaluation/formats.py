@@ -115,7 +115,7 @@ def _raw(made_by: str, encode: Callable[[bytes, float], bytes], decode: Callable
 
 
 FORMATS: dict[str, Format] = {
-    "avif": _pillow("AVIF", "quality", (1, 5, 12, 20, 30, 40, 50, 60, 70, 80, 90), {"speed": 3, "autotiling": False}),
+    "avif": _pillow("AVIF", "quality", (5, 12, 20, 30, 40, 50, 60, 70, 80, 90), {"speed": 3, "autotiling": False}),
     "jxl": _imagecodecs("jpegxl", "distance", (25.0, 15.0, 10.0, 6.0, 4.0, 2.5, 1.5, 1.0, 0.5, 0.3), {"effort": 7}),
     "webp": _pillow("WEBP", "quality", (1, 10, 25, 50, 75, 85, 95), {"method": 6}),
     "jpeg": _pillow("JPEG", "quality", (5, 15, 30, 50, 75, 90, 95), {"optimize": True}),
