@@ -130,7 +130,7 @@ def test_pixels_are_the_same_on_a_gpu(
     torch = pytest.importorskip("torch")
     if device == "cuda" and not torch.cuda.is_available():
         pytest.skip("torch finds no CUDA GPU here")
-    monkeypatch.setattr(torch.backends.cuda.matmul, "allow_tf32", False)  # factors of 10 bits would not be exact
+    assert torch.get_float32_matmul_precision() == "highest"  # else factors are rounded to 10 bits, and not exact
     monkeypatch.setattr(Products, "device", device)
     monkeypatch.setattr(Products, "made", 0)
     monkeypatch.setattr(integer, "_CHUNK", 1 << 40)
