@@ -47,20 +47,20 @@ def data(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def packed(tmp_path: Path, data: Path) -> Path:
-    run("pack", data, "--lossless", "-o", tmp_path / "a.egm", "--block", 16)
+    run("pack", data, "--lossless", "--budget", "0", "-o", tmp_path / "a.egm", "--block", 16)
     return tmp_path / "a.egm"
 
 
 def test_pack_says_sizes_and_pace(tmp_path: Path, data: Path) -> None:
     path = tmp_path / "a.egm"
-    result = json.loads(run("pack", data, "--lossless", "-o", path, "--json"))
+    result = json.loads(run("pack", data, "--lossless", "--budget", "0", "-o", path, "--json"))
     size = path.stat().st_size
     assert result["images"] == 100
     assert result["archive_bytes"] == size
     assert result["model_bytes"] == result["images_resumed"] == 0
     assert result["bytes_per_image"] == result["bytes_per_image_with_model"] == size / 100
     assert set(result) >= {"seconds", "images_per_second"}
-    prose = run("pack", data, "--lossless", "-o", path, "--force")
+    prose = run("pack", data, "--lossless", "--budget", "0", "-o", path, "--force")
     assert prose.startswith(f"{path}: 100 images in {size:,} bytes, {size / 100:.2f} bytes an image")
 
 
@@ -73,7 +73,7 @@ def test_there_and_back(tmp_path: Path, data: Path, packed: Path) -> None:
         assert np.array_equal(before[key], after[key])
     assert np.array_equal(before["images"], after["images"][..., 0])
     assert len(list((tmp_path / "out").glob("*/*.png"))) == 100
-    run("pack", tmp_path / "out", "--lossless", "-o", tmp_path / "b.egm")
+    run("pack", tmp_path / "out", "--lossless", "--budget", "0", "-o", tmp_path / "b.egm")
     assert len(archive.load(tmp_path / "b.egm")) == 100
 
 
@@ -162,16 +162,6 @@ def model(tmp_path: Path, data: Path) -> Path:
     return tmp_path / "model"
 
 
-def test_a_left_out_model_is_there_before_its_archive(
-    tmp_path: Path, data: Path, model: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    beside, there = tmp_path / "a.egm.model", []
-    finish = archive.Writer.finish
-    monkeypatch.setattr(archive.Writer, "finish", lambda writer: (there.append(beside.exists()), finish(writer)))
-    run("pack", data, "-m", model, "--no-model", "-o", tmp_path / "a.egm")
-    assert there == [True]
-
-
 @pytest.mark.parametrize("resume", [[], ["--resume"]])
 def test_another_model_beside_the_archive_is_replaced_by_force_only(
     tmp_path: Path, data: Path, model: Path, resume: list[str]
@@ -192,7 +182,7 @@ def test_another_model_beside_the_archive_is_replaced_by_force_only(
 def test_a_pack_that_leaves_nothing_leaves_no_model(tmp_path: Path, data: Path, model: Path) -> None:
     run("pack", data, "-m", model, "--no-model", "-o", tmp_path / "a.egm", "--block", 0, code=2)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["data.npz", "model"]
-    run("pack", data, "--lossless", "-o", tmp_path / "a.egm")
+    run("pack", data, "--lossless", "--budget", "0", "-o", tmp_path / "a.egm")
     run("pack", data, "-m", model, "--no-model", "-o", tmp_path / "a.egm", code=2)
     assert not (tmp_path / "a.egm.model").exists()
 
@@ -202,7 +192,7 @@ def test_both_halves_of_divided_data_are_packed(tmp_path: Path) -> None:
         for number in range(count):
             (tmp_path / "set" / half / "cat").mkdir(parents=True, exist_ok=True)
             Image.new("L", (8, 9), number).save(tmp_path / "set" / half / "cat" / f"{half}{number}.png")
-    run("pack", tmp_path / "set", "--lossless", "-o", tmp_path / "a.egm")
+    run("pack", tmp_path / "set", "--lossless", "--budget", "0", "-o", tmp_path / "a.egm")
     assert archive.load(tmp_path / "a.egm").names == (
         "train0.png",
         "train1.png",
@@ -213,16 +203,19 @@ def test_both_halves_of_divided_data_are_packed(tmp_path: Path) -> None:
 
 
 def test_wrong_usage(tmp_path: Path, data: Path, packed: Path) -> None:
-    assert "say how to pack: --lossless, or -m MODEL" in run("pack", data, "-o", tmp_path / "b.egm", code=2)
-    assert "--lossless takes neither" in run("pack", data, "--lossless", "-m", "x", "-o", tmp_path / "b.egm", code=2)
-    assert "replace it with --force" in run("pack", data, "--lossless", "-o", packed, code=2)
-    assert "a block has 1 to 65,536" in run("pack", data, "--lossless", "--block", 0, "-o", tmp_path / "b.egm", code=2)
+    assert "there is no model file x" in run("pack", data, "-m", "x", "-o", tmp_path / "b.egm", code=1)
+    assert "replace it with --force" in run("pack", data, "--lossless", "--budget", "0", "-o", packed, code=2)
+    assert "a block has 1 to 65,536" in run(
+        "pack", data, "--lossless", "--budget", "0", "--block", 0, "-o", tmp_path / "b.egm", code=2
+    )
     assert "cannot be opened: No such file" in run("info", tmp_path / "none.egm", code=2)
     assert "so it is no engram archive" in run("info", data, code=3)
 
 
 def test_resume_says_what_was_done(tmp_path: Path, data: Path, packed: Path) -> None:
-    result = json.loads(run("pack", data, "--lossless", "--block", 16, "-o", packed, "--force", "--resume", "--json"))
+    result = json.loads(
+        run("pack", data, "--lossless", "--budget", "0", "--block", 16, "-o", packed, "--force", "--resume", "--json")
+    )
     assert result["images_resumed"] == 0
 
 

@@ -47,17 +47,54 @@ def test_a_quality_is_met(place: Path) -> None:
     assert engram.measure(place / "a.egm", IMAGES)["psnr_db"] == pytest.approx(16, abs=0.15)
 
 
-def test_lossless_gives_every_pixel_back(place: Path) -> None:
-    assert pack(place, "--lossless").returncode == 0
+@pytest.mark.parametrize(("dial", "largest"), [((), 0), (("--lossless",), 0), (("--max-error", "3"), 3)])
+def test_a_largest_error_is_kept_by_what_was_learned(dial: tuple[str, ...], largest: int, place: Path) -> None:
+    done = pack(place, *dial, "--budget", "3s")
+    assert done.returncode == 0, done.stderr
+    assert engram.info(place / "a.egm").codec == "pixel"
+    row = engram.measure(place / "a.egm", IMAGES)
+    assert row["max_error"] == largest
+    assert json.loads(done.stdout)["bytes_per_image_with_model"] < 400
+
+
+def test_a_quality_without_a_model_is_reached(place: Path) -> None:
+    done = pack(place, "--psnr", "40", "--budget", "1s")
+    assert done.returncode == 0, done.stderr
+    assert 40 <= engram.measure(place / "a.egm", IMAGES)["psnr_db"] < 42.5
+
+
+@pytest.mark.parametrize(("shape", "codec"), [((28, 28), "pixel"), ((20, 27), "raw")])
+def test_nothing_is_learned_on_a_budget_of_0(shape: tuple[int, int], codec: str, place: Path) -> None:
+    cut = IMAGES.with_images(IMAGES.images[:, : shape[0], : shape[1]])
+    arrays.save(place / "images.npz", cut)
+    assert pack(place, "--budget", "0").returncode == 0
+    parts = engram.info(place / "a.egm")
+    assert parts.codec == codec
+    assert not (parts.model_embedded and parts.model_bytes)  # for so few images, a model that engram brings stays out
     with engram.open(place / "a.egm") as archive:
-        assert np.array_equal(archive[:], IMAGES.images)
+        assert np.array_equal(archive[:], cut.images)
+
+
+def test_an_archive_is_a_model_for_more_images(place: Path) -> None:
+    assert pack(place, "--max-error", "3", "--budget", "1s").returncode == 0
+    (place / "a.egm").rename(place / "b.egm")
+    done = pack(place, "-m", "b.egm", "--max-error", "4")
+    assert done.returncode == 0, done.stderr
+    assert (place / "a.egm").read_bytes() == (place / "b.egm").read_bytes()
+    (place / "a.egm").unlink()
+    done = pack(place, "-m", "b.egm", "--lossless")
+    assert "may be off by 3, and 0 is asked for" in done.stderr
+    assert done.returncode == 2
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ((), "say how to pack: --lossless, or -m MODEL"),
-        (("--lossless", "--bytes", "3"), "--lossless takes neither a model nor another dial"),
+        (("--lossless", "--bytes", "3"), "one dial at a time, not --lossless and --bytes"),
+        (("--bytes", "3"), "--bytes takes a model: -m MODEL"),
+        (("--psnr", "20"), "--psnr below 30 takes a model"),
+        (("--budget", "soon"), "--budget is a time such as 90s"),
+        (("-m", "model", "--lossless"), "promises no largest error"),
         (("-m", "model", "--bytes", "3", "--psnr", "20"), "one dial at a time, not --bytes and --psnr"),
         (("-m", "model", "--bytes", "2000"), "from 0.188 to 30 bytes an image, not 2000"),
         (("-m", "model", "--psnr", "90"), "on images like these, not 90"),

@@ -155,7 +155,7 @@ def test_ctrl_c_ends_at_once_and_leaves_nothing_half_written(command: tuple[str,
     "command",
     [
         ("train", "images.npz", "--method", "tied", "--epochs", "3", "-o", "m", "--bits", "3"),
-        ("pack", "images.npz", "--lossless", "-o", "a.egm"),
+        ("pack", "images.npz", "--lossless", "--budget", "0", "-o", "a.egm"),
         ("data", "export", "images.npz", "pictures"),
         ("reproduce", "--data", "wardrobe", "--quick", "--method", "tied", "--out", "r"),
     ],

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,8 +13,6 @@ from engram.cli.terminal import Json, progress_bar, tell
 if TYPE_CHECKING:
     from engram.archive import Breakdown
     from engram.archive.verification import Verification
-    from engram.codecs.contract import Codec
-    from engram.images import ImageSet
 
 ArchivePath = Annotated[Path, typer.Argument(metavar="FILE", help="An archive, FILE.egm.")]
 LeftOutModel = Annotated[
@@ -33,16 +29,21 @@ def pack(
     data: Annotated[str, typer.Argument(metavar="DATA", help="A name, an IDX file, a folder, .npy, .npz, an archive.")],
     out: Annotated[Path, typer.Option("-o", "--out", metavar="FILE", help="The archive to write, FILE.egm.")],
     model: Annotated[
-        Path | None, typer.Option("-m", "--model", metavar="MODEL", help="A trained model to pack with.")
+        str | None,
+        typer.Option("-m", "--model", metavar="MODEL", help="A model file, an archive, or a model that engram brings."),
     ] = None,
-    lossless: Annotated[bool, typer.Option("--lossless", help="Give every pixel back as it is.")] = False,
+    lossless: Annotated[bool, typer.Option("--lossless", help="Give every pixel back as it is; the default.")] = False,
+    max_error: Annotated[
+        int | None, typer.Option("--max-error", min=0, max=63, help="No value is off by more than this.")
+    ] = None,
     bytes_: Annotated[
         float | None, typer.Option("--bytes", help="With a model: bytes an image, the model apart.")
     ] = None,
-    psnr: Annotated[
-        float | None, typer.Option("--psnr", help="With a model: quality in dB, in the fewest bytes.")
-    ] = None,
+    psnr: Annotated[float | None, typer.Option("--psnr", help="Quality in dB, in the fewest bytes.")] = None,
     bits: Annotated[float | None, typer.Option("--bits", help="With a model: mean bits for each code unit.")] = None,
+    budget: Annotated[
+        str, typer.Option("--budget", metavar="TIME", help="Without a model: how long to learn; 90s, 2m, 0 for not.")
+    ] = "2m",
     block: Annotated[int, typer.Option("--block", help="Images in a block, 1 to 65536.")] = 64,
     no_model: Annotated[
         bool, typer.Option("--no-model", help="Leave the model out of FILE; it goes to FILE.model beside it.")
@@ -57,89 +58,52 @@ def pack(
     the same command with --resume completes; the bytes are those of a pack that was never interrupted.
     """
     from engram import archive
+    from engram.archive.interrupted import interrupted
+    from engram.cli import choosing
     from engram.datasets import source
-    from engram.images import Splits
+    from engram.files import OutputExists
 
+    dial = choosing.Dial(lossless, max_error, bytes_, psnr, bits)
+    dial.check()
+    budget_seconds = choosing.seconds_of(budget)
+    if out.exists() and not force:
+        raise OutputExists(f"{out} exists already; choose another name, or replace it with --force")
     with progress_bar("Reading", unit="images") as progress:
-        images = source.load(data, progress)
-    sets = list(images) if isinstance(images, Splits) else [images]
-    codec = choose_codec(sets[0], model, lossless, {"bytes": bytes_, "psnr": psnr, "bits": bits})
+        parts = source.stream(data, progress)
+    with progress_bar("Sampling", unit="images") as progress:
+        sample = parts[0].sample(choosing.SAMPLE, progress)
+    images = sum(map(len, parts))
+    embed = not no_model
+    if model is not None:
+        codec = choosing.with_model(sample, model, dial)
+    else:
+        with progress_bar("Learning", unit="steps") as progress:
+            begun = interrupted(out) if resume else None
+            codec, must = begun or choosing.by_learning(sample, images, dial, budget_seconds, progress)
+        embed = embed and must
     started = time.perf_counter()
-    beside = _model_beside(out, codec.model, force) if no_model else nullcontext()
-    with beside, progress_bar("Packing", unit="images") as progress:
+    with progress_bar("Packing", unit="images") as progress:
         packed = archive.pack(
-            sets,
+            parts,
             codec,
             out,
             block_size=block,
-            embed_model=not no_model,
+            embed_model=embed,
+            model_path=out.with_name(out.name + ".model") if no_model and codec.model else None,
             force=force,
             resume=resume,
             progress=progress,
         )
     seconds = time.perf_counter() - started
-    parts = packed.breakdown
-    result = _sizes(parts) | {"images_resumed": packed.images_resumed} | _pace(parts.images, seconds)
+    sizes = packed.breakdown
+    result = _sizes(sizes) | {"images_resumed": packed.images_resumed} | _pace(sizes.images, seconds)
     prose = (
-        f"{out}: {parts.images:,} images in {parts.archive_bytes:,} bytes, {parts.bytes_per_image:.2f} bytes an image"
-        f" ({parts.bytes_per_image_with_model:.2f} with the model), {seconds:.1f} s"
+        f"{out}: {sizes.images:,} images in {sizes.archive_bytes:,} bytes, {sizes.bytes_per_image:.2f} bytes an image"
+        f" ({sizes.bytes_per_image_with_model:.2f} with the model), {seconds:.1f} s"
     )
     if packed.images_resumed:
         prose += f"; {packed.images_resumed:,} images were done already"
     tell(result, prose, as_json)
-
-
-@contextmanager
-def _model_beside(out: Path, model: bytes, force: bool) -> Iterator[None]:
-    """The model in FILE.model before FILE is written, so that no FILE is without it; gone again where nothing came."""
-    from engram.files import OutputExists, replacing_file
-
-    path, part = (out.with_name(out.name + suffix) for suffix in (".model", ".part"))
-    was_there = path.exists()
-    same = path.is_file() and path.read_bytes() == model
-    if out.exists() and not force:
-        raise OutputExists(f"{out} exists already; choose another name, or replace it with --force")
-    if was_there and not (same or force):
-        raise OutputExists(f"{path} exists already, and is another model; choose another name, or use --force")
-    if not same:
-        with replacing_file(path) as file:
-            file.write(model)
-    try:
-        yield
-    except BaseException:
-        if not (was_there or out.exists() or part.exists()):
-            path.unlink()
-        raise
-
-
-def choose_codec(images: ImageSet, model: Path | None, lossless: bool, dials: dict[str, float | None]) -> Codec:
-    """The codec to pack with: a lossless one, or a model's, frozen on the images at the one dial that is given."""
-    from engram.errors import UsageError
-
-    turned = {name: value for name, value in dials.items() if value is not None}
-    if lossless:
-        if model or turned:
-            raise UsageError("--lossless takes neither a model nor another dial")
-        from engram.codecs.raw import Raw
-
-        return Raw(images.image_shape)
-    if model is None:
-        raise UsageError("say how to pack: --lossless, or -m MODEL with a model that `engram train` made")
-    if len(turned) > 1:
-        raise UsageError(f"one dial at a time, not {' and '.join(f'--{name}' for name in turned)}")
-    from engram.codecs import dial
-    from engram.codecs.freeze import freeze
-    from engram.models import load
-
-    network = load(model).network
-    match turned:
-        case {"bytes": float(wanted)}:
-            return dial.freeze_to_bytes(network, images, wanted)
-        case {"psnr": float(wanted)}:
-            return dial.freeze_to_psnr(network, images, wanted)
-        case {"bits": float(wanted)}:
-            return freeze(network, images, bits=wanted)
-    return freeze(network, images)
 
 
 def unpack(

@@ -18,6 +18,9 @@ Progress = Callable[[int, int], None]
 
 SAMPLE = 20_000
 """How many images of a collection are learned from, at most."""
+CHEAP = 0.01
+"""A model that engram brings goes into the archive all the same where it takes no more than this share: the file then
+needs nothing but FORMAT.md."""
 LEAST_PSNR_DB = 30.0
 """The quality below which the pixel code, which rounds each value by itself, is not the code to take."""
 
@@ -99,7 +102,7 @@ def _as_asked(codec: Codec, model: str, dial: Dial) -> Codec:
 def by_learning(
     sample: ImageSet, images: int, dial: Dial, budget_seconds: float, progress: Progress | None
 ) -> tuple[Codec, bool]:
-    """(the codec that takes the fewest bytes in all, whether its model must be in the archive).
+    """(the codec that takes the fewest bytes in all, whether its model is to be in the archive).
 
     Learned from the sample, or a shipped one, or deflate. Raises UsageError for a dial that takes a model.
     """
@@ -133,8 +136,9 @@ def by_learning(
             candidates.append((codec, len(codec.model)))
     if not len(sample):
         return Raw(sample.image_shape), True
-    best = cheapest(measured.images, images, candidates).codec
-    return best, all(best is not codec for codec in there)
+    best = cheapest(measured.images, images, candidates)
+    learned = all(best.codec is not codec for codec in there)
+    return best.codec, learned or len(best.codec.model) <= CHEAP * best.bytes_in_all
 
 
 def _largest_error_at(sample: ImageSet, psnr_db: float) -> int:

@@ -33,6 +33,8 @@ WORTH = 0.01 * 0.3
 """The weights, of about a byte each, that a value pays for: one per cent of its own 0.3 bytes or so."""
 PROBES = (10, 30, 300)
 """The steps that are timed, from the first of these to the second and again to the third, to tell how many fit."""
+LEAST_STEPS = 400
+"""Fewer are not worth taking, whatever the budget."""
 MOST_PASSES = 40
 """How often each value is looked at, at most, where time is left over."""
 
@@ -77,7 +79,7 @@ def learn(
     recipe = RECIPES["pixel"]
     inputs = to_tensor(sample.images)
     step = CodeLengthStep(network, recipe, inputs, seed)
-    step.steps = int(MOST_PASSES * len(inputs) * np.prod(shape) / (AMONG_OTHERS + AMONG_ZEROS)) + PROBES[-1]
+    step.steps = int(MOST_PASSES * len(inputs) * np.prod(shape) / (AMONG_OTHERS + AMONG_ZEROS)) + LEAST_STEPS
     most, epoch, probed = step.steps, 0, started
     with matrix_products(recipe.precision):
         while step.done < step.steps:
@@ -87,7 +89,7 @@ def learn(
                 elif step.done in PROBES:
                     now = time.perf_counter()
                     each = (now - probed) / (step.done - PROBES[0])
-                    step.steps = min(most, step.done + max(0, int((started + budget_seconds - now) / each)))
+                    step.steps = min(most, max(LEAST_STEPS, step.done + int((started + budget_seconds - now) / each)))
                 if step.done >= step.steps:
                     break
                 step(inputs[part], inputs[part])

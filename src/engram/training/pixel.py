@@ -21,6 +21,7 @@ from engram.training.steps import Step, optimiser_state, restore_optimiser
 AMONG_OTHERS, AMONG_ZEROS = 4096, 256
 """How many values a step takes that have a neighbour other than 0, and that have none."""
 WARM_UP = 300
+"""Steps until the learning rate is what the recipe says, or a fifth of all."""
 LEAST_RATE = 0.01
 """Of the recipe's learning rate, at the end of the cosine."""
 
@@ -39,7 +40,7 @@ class CodeLengthStep(Step):
         self.positions = torch.from_numpy(around.positions).to(images.device, torch.float32) / FULL
 
     def __call__(self, inputs: Tensor, targets: Tensor) -> Tensor:
-        rate = min(1.0, (self.done + 1) / WARM_UP)
+        rate = min(1.0, (self.done + 1) / min(WARM_UP, 1 + self.steps // 5))
         rate *= LEAST_RATE + (1 - LEAST_RATE) * (0.5 + 0.5 * math.cos(math.pi * self.done / self.steps))
         for group in self.optimiser.param_groups:
             group["lr"] = self.recipe.learning_rate * rate

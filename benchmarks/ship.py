@@ -1,0 +1,102 @@
+"""A model that comes with engram: an archive of no images, and a card that says what it is and what it does.
+
+Takes model files that `engram train` made, freezes each on its training images, writes NAME.egm and NAME.json into
+src/engram/shipped, and measures it on the test images: `engram.measure`, judged by the paper's classifier.
+
+    python benchmarks/ship.py MODEL... --classifier out/reproduction/models/classifier-seed0.safetensors
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import engram
+from engram import models
+from engram.archive.shipped import FOLDER
+from engram.datasets import source
+from engram.evaluation.judge import Judge
+from engram.images import ImageSet, Splits
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("models", nargs="+", type=Path, help="each becomes the shipped model of its file's name")
+    parser.add_argument("--data", default="fashion-mnist")
+    parser.add_argument("--classifier", type=Path, required=True)
+    options = parser.parse_args()
+    loaded = source.load(options.data)
+    assert isinstance(loaded, Splits)
+    judge = Judge(models.load(options.classifier))
+    FOLDER.mkdir(exist_ok=True)
+    for path in options.models:
+        card = ship(path, loaded.train, loaded.test, options.data, judge)
+        print(json.dumps(card["measured"]))
+
+
+def ship(path: Path, train: ImageSet, test: ImageSet, data: str, judge: Judge) -> dict[str, Any]:
+    """The card of a model, which now comes with engram."""
+    model = models.load(path)
+    codec = engram.freeze(model, train)
+    engram.pack(ImageSet(test.images[:0]), codec, FOLDER / f"{path.stem}.egm", force=True)
+    with tempfile.TemporaryDirectory() as folder:
+        packed = Path(folder) / "test.egm"
+        engram.pack(ImageSet(test.images), codec, packed)
+        row = engram.measure(packed, test, judge)
+    facts = model.facts
+    kept = ("archive_bytes", "model_bytes", "bytes_per_image", "bytes_per_image_with_model", "psnr_db", "max_error")
+    if row["psnr_db"] == float("inf"):
+        row["psnr_db"] = None  # lossless; JSON knows no infinity
+    card = {
+        "name": path.stem,
+        "method": model.network.method,
+        "options": facts["options"],
+        "recipe": facts["recipe"],
+        "seed": facts["seed"],
+        "data": f"{data}:train",
+        "images": facts["images"],
+        "images_sha256": facts["images_sha256"],
+        "loss_bits_per_value": facts["losses"][-1],
+        "retrain": command_of(path.stem, f"{data}:train", model),
+        "measured_on": f"{data}:test, {len(test):,} images, without labels",
+        "measured": {key: row[key] for key in kept} | {"accuracy_of_the_papers_classifier": row["accuracy"]},
+        "limits": limits_of(codec.max_error, codec.image_shape),
+    }
+    (FOLDER / f"{path.stem}.json").write_text(json.dumps(card, indent=1) + "\n")
+    return card
+
+
+def command_of(name: str, data: str, model: models.Model) -> str:
+    """The command that trains the model again."""
+    recipe, options = model.facts["recipe"], model.facts["options"]
+    command = f"engram train {data} --method {model.network.method} --epochs {recipe['epochs']}"
+    command += f" --learning-rate {recipe['learning_rate']} --seed {model.facts['seed']} -o {name}.safetensors"
+    if model.network.method == "pixel":
+        from engram.networks.pixel import EFFORTS
+
+        keys = ("hidden", "components", "radius")
+        effort = next(e for e, o in EFFORTS.items() if all(list_of(o[k]) == list_of(options[k]) for k in keys))
+        command += f" --effort {effort} --max-error {options['max_error']}"
+    return command
+
+
+def list_of(value: Any) -> Any:
+    """A tuple as the list that JSON makes of it."""
+    return list(value) if isinstance(value, tuple) else value
+
+
+def limits_of(max_error: int | None, image_shape: tuple[int, int, int]) -> str:
+    """What the model must not be taken for."""
+    promise = "promises no largest error" if max_error is None else f"keeps every value within {max_error}"
+    shape = " x ".join(map(str, image_shape))
+    return (
+        f"Takes images of {shape} only and {promise}, whatever the images; the fewer they resemble those it was "
+        "trained on, the more bytes they take, up to deflated pixels."
+    )
+
+
+if __name__ == "__main__":
+    main()

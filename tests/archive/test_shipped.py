@@ -1,0 +1,63 @@
+"""The models that come with engram: found by name, and by what an archive asks for."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import engram
+from engram.archive import shipped
+from engram.archive.interrupted import interrupted
+from engram.datasets import wardrobe
+
+NAMES = shipped.names()
+
+
+def test_there_are_some_and_each_has_a_card() -> None:
+    assert "fashion-mnist-lossless" in NAMES
+    assert {path.stem for path in shipped.FOLDER.glob("*.json")} == set(NAMES)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_model_does_what_its_card_says_it_is(name: str) -> None:
+    codec = shipped.load(name)
+    card = json.loads((shipped.FOLDER / f"{name}.json").read_text())
+    assert card["name"] == name
+    assert card["measured"]["model_bytes"] == len(codec.model) < 1_000_000
+    assert codec.max_error == card["options"]["max_error"] == card["measured"]["max_error"]
+    images = wardrobe.draw(20, 3).images
+    decoded = codec.decode(codec.encode(images), len(images))
+    assert np.abs(decoded.astype(int) - images).max() <= codec.max_error
+
+
+def test_an_archive_without_its_model_finds_it(tmp_path: Path) -> None:
+    images, codec = wardrobe.draw(70, 0), shipped.load("fashion-mnist-lossless")
+    engram.pack(images, codec, tmp_path / "a.egm", embed_model=False)
+    with engram.open(tmp_path / "a.egm") as archive:
+        assert np.array_equal(archive[:], images.images)
+    assert (tmp_path / "a.egm").stat().st_size < len(codec.model)
+
+
+def test_a_name_that_is_none_says_which_there_are() -> None:
+    with pytest.raises(shipped.UnknownModel, match="no model called 'nothing' comes with engram; there are fashion"):
+        shipped.load("nothing")
+    assert shipped.find("0" * 64) is None
+
+
+def test_an_interrupted_pack_says_what_it_packed_with(tmp_path: Path) -> None:
+    images, codec = wardrobe.draw(70, 0), shipped.load("fashion-mnist-lossless")
+    for embed in (True, False):
+        path = tmp_path / f"{embed}.egm"
+        engram.pack(images, codec, path, embed_model=embed)
+        part = path.with_name(path.name + ".part")
+        part.write_bytes(path.read_bytes()[:-900] if embed else path.read_bytes()[:400])
+        begun = interrupted(path)
+        assert begun is not None
+        assert (begun[0].model, begun[1]) == (codec.model, embed)
+        for size in (0, 7, 30, 200):
+            part.write_bytes(path.read_bytes()[:size])
+            assert interrupted(path) is None
+    assert interrupted(tmp_path / "none.egm") is None
