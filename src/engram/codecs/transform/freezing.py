@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from engram.codecs.analysis import evaluate, floats_of, pixels_of
 from engram.codecs.rounding import LARGEST_BIAS, CannotFreeze, TooFine
-from engram.codecs.settings import LARGEST_SHIFT
+from engram.codecs.settings import LARGEST_ACTIVATION, LARGEST_SHIFT
 from engram.codecs.transform.codec import Transform
 from engram.codecs.transform.model import LARGEST_REACH, LARGEST_SYMBOL, STORED, TransformModel, tables_of
 from engram.codecs.transform.prior import FRACTIONS, Contexts, Prior
@@ -31,6 +31,7 @@ from engram.layers import Dense, Layer, Network, Skip
 FITTED, MEASURED = 10_000, 1000
 """How many training images fit tables and limits, and measure the loss of whole numbers."""
 ACTIVATION_LEVELS = 400
+"""The largest whole number of a hidden layer, about."""
 RAREST = 0.1
 """A hidden number seen smaller than this share of the largest is taken to be as large."""
 LOWEST_SCALE, SCALES_A_UNIT, SCALES = -3.0, 6, 44
@@ -171,7 +172,7 @@ def _round_prior(layers: tuple[Layer, ...], symbols: Symbols, limits: Integers) 
                 Dense(output.weight[:, part], output.bias[part], "none") for part in np.split(np.arange(2 * units), 2)
             )
             scale = Dense(scale.weight * SCALES_A_UNIT, (scale.bias - np.float32(LOWEST_SCALE)) * SCALES_A_UNIT, "none")
-            furthest = int(FRACTIONS * limits.max())
+            furthest = min(int(FRACTIONS * limits.max()), LARGEST_ACTIVATION)
             ends = (
                 rounding.output(centre, x, unit, symbols, 1 / FRACTIONS, (-furthest, furthest)),
                 rounding.output(scale, x, unit, symbols, 1, (0, SCALES - 1)),

@@ -108,12 +108,12 @@ class Prior:
         symbols = np.zeros((units, count), dtype)
         states = [np.zeros((len(layer.linear.bias), count), dtype) for layer in self.hidden]
         weights = [np.ascontiguousarray(layer.linear.weight.T) for layer in (*self.hidden, self.centre, self.scale)]
-        last = len(states[-1])
+        width = len(states[-1])
         for unit in range(units):
-            known = seen(unit, last, units)
+            known = seen(unit, width, units)
             ends = []
             for layer, weight in zip((self.centre, self.scale), weights[-2:], strict=True):
-                sums = weight[unit, last : last + unit] @ symbols[:unit]
+                sums = weight[unit, width : width + unit] @ symbols[:unit]
                 sums += weight[unit, :known] @ states[-1][:known]
                 sums += layer.linear.bias[unit]
                 ends.append(layer.rounded(sums))
