@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 
 from engram import archive, datasets
 from engram.archive.errors import ModelMismatch, ModelMissing
-from engram.codecs.contract import Codec
+from engram.codecs.contract import Codec, Rows
 from engram.codecs.raw import Raw
 from engram.errors import UsageError
 from engram.images import ImageSet, Pixels
@@ -115,30 +116,33 @@ def test_images_read_are_the_callers_own(packed: Path, images: ImageSet) -> None
         assert np.array_equal(opened[3], images.images[3])
 
 
-def test_scattered_reads_decode_one_image_and_repeated_ones_a_block(
-    packed: Path, monkeypatch: pytest.MonkeyPatch
+def test_lists_are_decoded_in_one_go_and_what_is_asked_often_is_kept(
+    packed: Path, images: ImageSet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    calls: list[str] = []
-    decode = Raw.decode
+    calls: list[str | list[list[int]]] = []
+    decode_one, decode_some = Raw.decode_one, Raw.decode_some
 
-    def decode_whole(self: Raw, data: bytes, count: int) -> Pixels:
-        calls.append("block")
-        return decode(self, data, count)
-
-    def decode_one(self: Raw, data: bytes, count: int, index: int) -> Pixels:
+    def note_one(self: Raw, data: bytes, count: int, index: int) -> Pixels:
         calls.append("one")
-        return decode(self, data, count)[index]
+        return decode_one(self, data, count, index)
 
-    monkeypatch.setattr(Raw, "decode", decode_whole)
-    monkeypatch.setattr(Raw, "decode_one", decode_one)
+    def note_some(self: Raw, blocks: Sequence[tuple[bytes, int, Rows]]) -> list[Pixels]:
+        calls.append([rows.tolist() for _, _, rows in blocks])
+        return decode_some(self, blocks)
+
+    monkeypatch.setattr(Raw, "decode_one", note_one)
+    monkeypatch.setattr(Raw, "decode_some", note_some)
     with archive.open(packed) as opened:
-        opened[[0, 17, 0]]
-        assert calls == ["one", "one"]
+        assert np.array_equal(opened[[1, 17, 0, 1]], images.images[[1, 17, 0, 1]])
+        assert calls == [[[0, 1, 1], [1]]]
         for row in range(16):
             opened[row]
-        assert calls == ["one"] * 5 + ["block"]
-        opened[[3, 20, 4, 3, 21]]
-        assert calls == ["one"] * 5 + ["block"] * 3
+        assert calls[1:] == ["one"] * 3 + [[list(range(16))]]
+        assert np.array_equal(opened[[3, 20, 4]], images.images[[3, 20, 4]])
+        assert calls[5:] == [[[4]]]
+        for _ in range(5):
+            assert np.array_equal(opened[[21, 20]], images.images[[21, 20]])
+        assert calls[6:] == [[[4, 5]], [[4, 5]], [list(range(16))]]
 
 
 def test_a_lossy_codec_decodes_as_itself(tmp_path: Path, lossy: Codec) -> None:

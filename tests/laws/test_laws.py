@@ -96,8 +96,12 @@ def test_law_2_many_blocks_are_the_loop_over_blocks(codec):
     for found, (data, count) in zip(codec.decode_many(pairs), pairs, strict=True):
         assert found.shape == (count, *codec.image_shape)
         assert np.array_equal(found, codec.decode(data, count))
+    rows = [np.array(some, np.intp) for some in ([2, 0, 2], [], [0], [63, 7])]
+    triples = [(*pair, some) for pair, some in zip(pairs, rows, strict=True)]
+    for found, (data, count, some) in zip(codec.decode_some(triples), triples, strict=True):
+        assert np.array_equal(found, codec.decode(data, count)[some])
     assert codec.encode_many([]) == []
-    assert codec.decode_many([]) == []
+    assert codec.decode_many([]) == codec.decode_some([]) == []
 
 
 @codecs

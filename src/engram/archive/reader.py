@@ -20,18 +20,18 @@ from numpy.typing import ArrayLike, NDArray
 
 from engram.archive import metadata
 from engram.archive.breakdown import Breakdown, breakdown
-from engram.archive.errors import ArchiveChanged, CorruptMetadata, CorruptModel, LimitExceeded
+from engram.archive.errors import ArchiveChanged, CorruptBlock, CorruptMetadata, CorruptModel, LimitExceeded
 from engram.archive.file import ArchiveFile, GivenModel
 from engram.codecs import contract, registry
-from engram.codecs.contract import Codec
+from engram.codecs.contract import Codec, Rows
 from engram.errors import CorruptData
 from engram.images import Pixels
 
 _BATCH_BYTES = 1 << 24
 """Pixels decoded in one go."""
 _CACHE_BYTES = 1 << 24
-"""Pixels of whole blocks that single reads leave behind; one block is kept however large it is."""
-_SINGLES_BEFORE_WHOLE = 4
+"""Pixels of whole blocks that reads by index leave behind; one block is kept however large it is."""
+_VISITS_BEFORE_WHOLE = 4
 """So many images of a frozen network, decoded alone, cost about as much as their block of 64: whatever the pattern of
 reads, it costs no more than about twice what the best choice would."""
 _MOST_NAMES_LENGTH = 1 << 28
@@ -176,53 +176,62 @@ class Archive(Sequence[Pixels]):
 
     def decode_blocks(self, blocks: Sequence[int]) -> list[Pixels]:
         """The pixels of whole blocks, decoded in one go. Raises CorruptBlock for the first that is damaged."""
-        codec = self.codec
-        coded = [(self.file.block(block), self._count(block)) for block in blocks]
-        try:
-            return codec.decode_many(coded)
-        except CorruptData:  # of one of them: find which
-            return [self._decode(block, data, count) for block, (data, count) in zip(blocks, coded, strict=True)]
+        return self._decode_some([(block, np.arange(self._count(block))) for block in blocks])
 
-    def _decode(self, block: int, data: bytes, count: int, within: int | None = None) -> Pixels:
-        """uint8[count, h, w, c], or one image of them."""
+    def _decode_some(self, wanted: Sequence[tuple[int, Rows]]) -> list[Pixels]:
+        """The pixels of each (block, rows), decoded in one go. Raises CorruptBlock for the first that is damaged."""
         codec = self.codec
+        coded = [(self.file.block(block), self._count(block), rows) for block, rows in wanted]
         try:
-            return codec.decode(data, count) if within is None else codec.decode_one(data, count, within)
+            return codec.decode_some(coded)
         except CorruptData as error:
-            raise self.file.damaged(block, f"has the right checksum but cannot be decoded ({error})") from error
+            if len(wanted) > 1:  # of one of them: find which
+                return [self._decode_some([one])[0] for one in wanted]
+            raise self._undecodable(wanted[0][0], error) from error
+
+    def _undecodable(self, block: int, error: CorruptData) -> CorruptBlock:
+        return self.file.damaged(block, f"has the right checksum but cannot be decoded ({error})")
 
     def _one(self, row: int) -> Pixels:
         """An image decoded alone, until its block was asked so often that it is decoded whole and kept."""
         block, within = divmod(row, self._block_size)
         place = self._places(block)
+        if place.pixels is None and place.visits < _VISITS_BEFORE_WHOLE:
+            place.visits += 1
+            codec, data = self.codec, self.file.block(block)
+            try:
+                return codec.decode_one(data, self._count(block), within)
+            except CorruptData as error:
+                raise self._undecodable(block, error) from error
         if place.pixels is None:
-            data, count = self.file.block(block), self._count(block)
-            if place.singles < _SINGLES_BEFORE_WHOLE:
-                place.singles += 1
-                return self._decode(block, data, count, within)
-            place.pixels = self._decode(block, data, count)
+            [place.pixels] = self.decode_blocks([block])
         image: Pixels = place.pixels[within].copy()
         return image
 
     def _gather(self, rows: NDArray[np.intp]) -> Pixels:
-        """uint8[n, h, w, c] of rows in any order; a block is decoded once, or its only image alone."""
+        """uint8[n, h, w, c] of rows in any order; a block is decoded once, and kept where it was asked often."""
         images = np.empty((len(rows), *self.image_shape), np.uint8)
-        size = self._block_size
         order = np.argsort(rows, kind="stable")
-        blocks, starts = np.unique(rows[order] // size, return_index=True)
-        groups = np.split(order, starts[1:]) if len(rows) else []
-        whole: list[tuple[int, NDArray[np.intp]]] = []
-        step = self._blocks_at_once
-        for block, places in zip(blocks.tolist(), groups, strict=True):
-            within = rows[places] - block * size
-            if within[0] == within[-1]:
-                images[places] = self._one(int(rows[places[0]]))
+        blocks, starts = np.unique(rows[order] // self._block_size, return_index=True)
+        waiting = []
+        for block, spots in zip(blocks.tolist(), np.split(order, starts[1:]), strict=False):  # none has one group
+            place, within = self._places(block), rows[spots] - block * self._block_size
+            if place.pixels is None:
+                waiting.append((place, spots, within, block))
             else:
-                whole.append((block, places))
-        for first in range(0, len(whole), step):
-            some = whole[first : first + step]
-            for (block, places), pixels in zip(some, self.decode_blocks([block for block, _ in some]), strict=True):
-                images[places] = pixels[rows[places] - block * size]
+                images[spots] = place.pixels[within]
+        for first in range(0, len(waiting), self._blocks_at_once):
+            some = waiting[first : first + self._blocks_at_once]
+            often = [place.visits >= _VISITS_BEFORE_WHOLE for place, _, _, _ in some]
+            wanted = [
+                (block, np.arange(self._count(block)) if keep else within)
+                for keep, (_, _, within, block) in zip(often, some, strict=True)
+            ]
+            for keep, (place, spots, within, _), pixels in zip(often, some, self._decode_some(wanted), strict=True):
+                place.visits += 1
+                images[spots] = pixels[within] if keep else pixels
+                if keep:
+                    place.pixels = pixels.copy()  # not a view of what was decoded with it
         return images
 
     def _rows(self, index: ArrayLike) -> NDArray[np.intp]:
@@ -256,13 +265,13 @@ class Archive(Sequence[Pixels]):
 
 
 class _Place:
-    """A block's place in the cache: how many of its images were decoded alone, and its pixels once it was decoded."""
+    """A block's place in the cache: how often images of it were decoded, and its pixels once they are kept."""
 
-    __slots__ = ("pixels", "singles")
+    __slots__ = ("pixels", "visits")
 
     def __init__(self, block: int) -> None:
         self.pixels: Pixels | None = None
-        self.singles = 0
+        self.visits = 0
 
 
 def _reopen(path: str, model: GivenModel, identity: tuple[int, int]) -> Archive:

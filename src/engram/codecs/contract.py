@@ -8,8 +8,9 @@ half), a codec from an archive has `can_encode` False, and the codec that packed
 The laws, which `tests/laws` asks of every registered codec:
 
 1. `decode(encode(block), len(block))` has the block's shape and dtype; it equals the block where `lossless`.
-2. `decode_one(data, n, i)` equals `decode(data, n)[i]`, bit for bit; `encode_many` and `decode_many` equal the loops
-   over `encode` and `decode`. (An encoder may use floats: on another machine its bytes may differ, its pixels little.)
+2. `decode_one(data, n, i)` equals `decode(data, n)[i]`, bit for bit; `encode_many`, `decode_many` and `decode_some`
+   equal the loops over `encode` and `decode`. (An encoder may use floats: on another machine its bytes may differ, its
+   pixels little.)
 3. `from_config(config, model)` decodes as the codec itself does, bit for bit, and has the same `config` and `model`;
    it encodes as the codec itself does, or has `can_encode` False and `encode` raises `DecodeOnly`. A codec can be
    pickled, so that other processes encode too.
@@ -27,10 +28,15 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any, ClassVar, Self
 
+import numpy as np
+from numpy.typing import NDArray
+
 from engram.errors import CorruptData, UsageError
 from engram.images import Pixels
 
 Config = dict[str, Any]
+Rows = NDArray[np.intp]
+"""Indices into a block."""
 
 
 class DecodeOnly(UsageError):
@@ -96,6 +102,11 @@ class Codec(ABC):
     def decode_many(self, blocks: Sequence[tuple[bytes, int]]) -> list[Pixels]:
         """`decode` of each (data, count); CorruptData where one fails, without saying which."""
         return [self.decode(data, count) for data, count in blocks]
+
+    def decode_some(self, blocks: Sequence[tuple[bytes, int, Rows]]) -> list[Pixels]:
+        """`decode` of each (data, count, rows) at its rows; a codec that can, makes no pixels of the others."""
+        wholes = self.decode_many([(data, count) for data, count, _ in blocks])
+        return [whole[rows] for whole, (_, _, rows) in zip(wholes, blocks, strict=True)]
 
     def check_shape(self, block: Pixels) -> None:
         """Raises UsageError unless `block` is uint8[n, h, w, c] of this codec's image shape."""

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engram.codecs.analysis import evaluate, floats_of
-from engram.codecs.contract import Codec, Config, DecodeOnly
+from engram.codecs.contract import Codec, Config, DecodeOnly, Rows
 from engram.codecs.quantiser import Quantiser
 from engram.codecs.synthesis import Synthesis, parse
 from engram.coding.rangecoder import Symbols
@@ -82,11 +82,10 @@ class Frozen(Codec):
         return self.encode_many([block])[0]
 
     def decode(self, data: bytes, count: int) -> Pixels:
-        return self.synthesis.pixels(self.synthesis.coder.decode(data, count))
+        return self.decode_many([(data, count)])[0]
 
     def decode_one(self, data: bytes, count: int, index: int) -> Pixels:
-        symbols = self.synthesis.coder.decode(data, count)[:, index]
-        image: Pixels = self.synthesis.pixels(symbols[:, None])[0]
+        image: Pixels = self.decode_some([(data, count, np.array([index]))])[0][0]
         return image
 
     def encode_many(self, blocks: Sequence[Pixels]) -> list[bytes]:
@@ -101,8 +100,11 @@ class Frozen(Codec):
         return [self.synthesis.coder.encode(part) for part in np.split(symbols, ends, axis=1)]
 
     def decode_many(self, blocks: Sequence[tuple[bytes, int]]) -> list[Pixels]:
+        return self.decode_some([(data, count, np.arange(count)) for data, count in blocks])
+
+    def decode_some(self, blocks: Sequence[tuple[bytes, int, Rows]]) -> list[Pixels]:
         if not blocks:
             return []
-        symbols = [self.synthesis.coder.decode(data, count) for data, count in blocks]
+        symbols = [self.synthesis.coder.decode(data, count)[:, rows] for data, count, rows in blocks]
         pixels = self.synthesis.pixels(np.concatenate(symbols, axis=1))
-        return np.split(pixels, np.cumsum([count for _, count in blocks])[:-1])
+        return np.split(pixels, np.cumsum([len(rows) for _, _, rows in blocks])[:-1])
