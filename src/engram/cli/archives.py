@@ -101,6 +101,8 @@ def pack(
         f"{out}: {sizes.images:,} images in {sizes.archive_bytes:,} bytes, {sizes.bytes_per_image:.2f} bytes an image"
         f" ({sizes.bytes_per_image_with_model:.2f} with the model), {seconds:.1f} s"
     )
+    if codec.model and not (embed or no_model):
+        prose += "; the model comes with engram and is not in the file"
     if packed.images_resumed:
         prose += f"; {packed.images_resumed:,} images were done already"
     tell(result, prose, as_json)

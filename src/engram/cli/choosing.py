@@ -18,7 +18,7 @@ Progress = Callable[[int, int], None]
 
 SAMPLE = 20_000
 """How many images of a collection are learned from, at most."""
-CHEAP = 0.01
+CHEAP = 0.03
 """A model that engram brings goes into the archive all the same where it takes no more than this share: the file then
 needs nothing but FORMAT.md."""
 LEAST_PSNR_DB = 30.0

@@ -52,6 +52,8 @@ def freeze(
         raise UsageError(f"loss_db must be above 0, not {loss_db}: whole numbers always lose a little")
     network = trained.network if isinstance(trained, Model) else trained
     if network.method == "pixel":
+        if bits is not None:
+            raise UsageError("a pixel network has no code whose bits could be asked for; train it with --max-error")
         return freeze_pixel(trained, training)
     if network.prior:
         return _with_prior(network, training, bits, loss_db)

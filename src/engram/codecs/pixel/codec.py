@@ -184,6 +184,8 @@ class Pixel(Codec):
         return images
 
     def _inflated(self, data: bytes, count: int) -> Pixels:
+        if data[:1] != DEFLATED:
+            raise CorruptData(f"a block begins with a byte of 0 or 1, not with {data[:1].hex() or 'nothing'}")
         size = count * int(np.prod(self.image_shape))
         stream = zlib.decompressobj()
         try:
@@ -192,7 +194,7 @@ class Pixel(Codec):
             raise CorruptData(f"a block of {count} images is no zlib stream: {error}") from None
         whole = len(symbols) == size and stream.eof and not stream.unused_data
         values = np.frombuffer(symbols, np.uint8)
-        if data[:1] != DEFLATED or not whole or (size and values.max() >= len(self.gray)):
+        if not whole or (size and values.max() >= len(self.gray)):
             raise CorruptData(f"a block of {count} images must inflate to {size} symbols below {len(self.gray)}")
         return self.gray[values].astype(np.uint8).reshape(count, *self.image_shape)
 
