@@ -10,12 +10,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import typer
+from typer.testing import CliRunner
 
+from engram.cli import reproduce as verb
 from engram.datasets import catalog, wardrobe
 from engram.datasets.source import TooFewImages
 from engram.document import Confusion, LineChart, Pictures, Table, Topology, Verdicts
 from engram.errors import UsageError
 from engram.experiments import plan as plan_module
+from engram.experiments import reproduce as reproduce_module
 from engram.experiments import trial as trial_module
 from engram.experiments.chapters import document
 from engram.experiments.material import NoLabels, prepare
@@ -181,3 +185,41 @@ def test_the_papers_data_is_compared(tmp_path: Path) -> None:
     material = prepare("fashion-mnist", SMALL, "cpu")
     assert material.facts["is_papers"]
     assert material.networks_train.class_names[9] == "Ankle boot"
+
+
+@pytest.mark.parametrize(
+    ("options", "seeds"), [((), 3), (("--quick",), 1), (("--quick", "--seeds", "5"), 5), (("--seeds", "2"), 2)]
+)
+def test_as_many_seeds_as_asked_for(
+    options: tuple[str, ...], seeds: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Asked(Exception):
+        pass
+
+    def run(out: Path, **settings: object) -> None:
+        raise Asked(settings["seeds"])
+
+    monkeypatch.setattr(reproduce_module, "reproduce", run)
+    app = typer.Typer()
+    app.command()(verb.reproduce)
+    result = CliRunner().invoke(app, [*options, "--out", str(tmp_path / "r")])
+    assert isinstance(result.exception, Asked), result.output
+    assert result.exception.args == (seeds,)
+
+
+@pytest.mark.usefixtures("no_fashion_mnist")
+def test_that_the_papers_data_is_missing_is_said_before_the_training(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Training(Exception):
+        pass
+
+    def train(*_: object, **__: object) -> None:
+        raise Training
+
+    monkeypatch.setattr(wardrobe, "COUNTS", {"train": 300, "test": 100})
+    monkeypatch.setattr(reproduce_module, "run_jobs", train)
+    said: list[str] = []
+    with pytest.raises(Training):
+        reproduce(tmp_path, seeds=1, quick=True, counts=SMALL, notice=said.append)
+    assert said == ["This run is made on wardrobe, not on the paper's data: fashion-mnist is nowhere"]

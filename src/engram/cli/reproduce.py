@@ -19,12 +19,14 @@ def reproduce(
         str | None,
         typer.Option(metavar="DATA", help="Default: fashion-mnist, or wardrobe where that is not to be had."),
     ] = None,
-    seeds: Annotated[int, typer.Option(help="How many times each network is trained.")] = 3,
+    seeds: Annotated[
+        int | None, typer.Option(help="How many times each network is trained. Default: 3; with --quick, 1.")
+    ] = None,
     out: Annotated[Path, typer.Option(metavar="DIR", help="The folder to write.")] = Path("out/reproduction"),
     method: Annotated[
         list[str] | None, typer.Option(help="cnn, ann or tied; may be given again. Default: all.")
     ] = None,
-    quick: Annotated[bool, typer.Option("--quick", help="Few images and epochs, one seed: under a minute.")] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="Few images and epochs: under a minute.")] = False,
     influence: Annotated[
         bool, typer.Option("--influence", help="Also measure every choice that the paper leaves open.")
     ] = False,
@@ -51,13 +53,14 @@ def reproduce(
         found = run(
             out,
             data=data,
-            seeds=1 if quick else seeds,
+            seeds=(1 if quick else 3) if seeds is None else seeds,
             methods=tuple(dict.fromkeys(method)) if method else ("cnn", "ann", "tied"),
             quick=quick,
             influence=influence,
             counts={kind: count for kind, count in counts.items() if count is not None},
             device=choose_device(device),
             progress=progress,
+            notice=_warn,
         )
     from engram.experiments.chapters import document
     from engram.report import write as write_page
@@ -66,11 +69,15 @@ def reproduce(
     page = write_page(story, out)
     write(found, out)
     if story.warning:
-        print(f"\n*** {story.warning}\n", file=sys.stderr)
+        _warn(story.warning)
     result = {"report": str(page), "results": str(out / "results.json"), "seconds": round(found.results["seconds"], 1)}
     tell(
         result | {"data": found.results["data"]["name"], "warning": story.warning}, _prose(found.results, page), as_json
     )
+
+
+def _warn(text: str) -> None:
+    print(f"\n*** {text}\n", file=sys.stderr)
 
 
 def _prose(results: dict[str, Any], page: Path) -> str:

@@ -54,10 +54,12 @@ def reproduce(
     device: str = "cpu",
     workers: int | None = None,
     progress: Progress | None = None,
+    notice: Callable[[str], None] | None = None,
 ) -> Reproduction:
     """Table 1 to 3, Figures 7 and 8, the comparison at equal code size, and what the open choices change.
 
     out: the folder for what is finished so far. influence: measure every choice that the paper leaves open.
+    notice: told before the training where the paper's data is not to be had.
     Raises UsageError for what cannot be, and whatever loading and training raise.
     """
     if seeds < 1:
@@ -68,6 +70,8 @@ def reproduce(
     started = time.perf_counter()
     counts = (QUICK if quick else paper.COUNTS) | (counts or {})
     material = prepare(data, counts, device, lambda done, total: report("data", done, total))
+    if material.facts["missing"] and notice:
+        notice(f"This run is made on wardrobe, not on the paper's data: {material.facts['missing']}")
     trials = plan(seeds, methods, _cnn_code_numbers(material), quick=quick, influence=influence)
     outcomes = _run_all(trials, material, out / "trainings", workers, report)
     judges = {item.seed: Judge(outcomes[item].model) for item in trials if item.purpose == JUDGE}
