@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from engram.archive import Archive, CorruptArchive, info, open, pack, unpack, verify
     from engram.codecs.freeze import freeze
-    from engram.datasets.source import load
+    from engram.datasets.source import load, stream
     from engram.errors import CorruptData, EngramError, UsageError
     from engram.evaluation.measure import measure
     from engram.images import ImageSet, Splits
@@ -40,6 +40,7 @@ __all__ = [
     "measure",
     "open",
     "pack",
+    "stream",
     "unpack",
     "verify",
 ]
@@ -47,7 +48,7 @@ __all__ = [
 _ROOMS = {
     "archive": ("Archive", "CorruptArchive", "info", "open", "pack", "unpack", "verify"),
     "codecs.freeze": ("freeze",),
-    "datasets.source": ("load",),
+    "datasets.source": ("load", "stream"),
     "errors": ("CorruptData", "EngramError", "UsageError"),
     "evaluation.measure": ("measure",),
     "images": ("ImageSet", "Splits"),
