@@ -9,7 +9,7 @@ import typer
 
 from engram.cli.terminal import Json, progress_bar, tell
 
-Method = Literal["cnn", "ann", "tied", "classifier", "pixel", "transform"]
+Method = Literal["cnn", "ann", "tied", "classifier", "judge", "pixel", "transform"]
 Device = Literal["auto", "cpu", "cuda"]
 
 
@@ -19,10 +19,11 @@ def train(
     out: Annotated[Path, typer.Option("-o", "--out", metavar="MODEL", help="The model file to write.")],
     seed: Annotated[int, typer.Option(help="Draws the first weights and the order of the images.")] = 0,
     epochs: Annotated[
-        int | None, typer.Option(help="Default: as in the paper, 200 (classifier 20); pixel 60, transform 100.")
+        int | None,
+        typer.Option(help="Default: as in the paper, 200 (classifier 20); judge 30, pixel 60, transform 100."),
     ] = None,
     learning_rate: Annotated[float | None, typer.Option(help="Default: the method's recipe.")] = None,
-    batch_size: Annotated[int | None, typer.Option(help="Default: 64; transform 512.")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Default: 64; judge 256, transform 512.")] = None,
     hidden: Annotated[int | None, typer.Option(help="Numbers in the code of ann and tied; default 400.")] = None,
     max_error: Annotated[
         int | None, typer.Option(min=0, max=63, help="Of pixel: by how much a value may be off; default 0, lossless.")
@@ -56,7 +57,7 @@ def train(
 
     if out.exists() and not force:
         raise OutputExists(f"{out} exists already; choose another name, or force it with --force")
-    if bits is not None and method in ("classifier", "pixel", "transform"):
+    if bits is not None and method in ("classifier", "judge", "pixel", "transform"):
         raise UsageError(f"--bits is for the networks of the paper, not for {method}")
     if bytes_ is not None and method != "transform":
         raise UsageError(f"--bytes is for transform; {method} is packed at any rate, with `engram pack --bytes`")

@@ -11,6 +11,7 @@ from engram.errors import UsageError
 from engram.images import ImageSet
 from engram.models import Model
 from engram.networks.classifier import Classifier
+from engram.networks.judge import JudgeNetwork
 from engram.networks.registry import restore
 from engram.networks.running import classify
 
@@ -21,7 +22,7 @@ class Judge:
 
     def __init__(self, model: Model) -> None:
         self.network = restore(model)
-        if not isinstance(self.network, Classifier):
+        if not isinstance(self.network, Classifier | JudgeNetwork):
             raise UsageError(f"a judge is a classifier, not {model.network.method}")
         self.classes = len(model.facts["class_names"])
 

@@ -12,15 +12,26 @@ from engram.networks.autoassociative import AutoAssociative
 from engram.networks.classifier import Classifier
 from engram.networks.convolutional import ConvolutionalAutoencoder
 from engram.networks.dense import DenseAutoencoder
+from engram.networks.judge import JudgeNetwork
 from engram.networks.pixel import PixelNetwork
+from engram.networks.spatial import Spatial
 from engram.networks.tied import TiedAutoencoder
 from engram.networks.transform import Transform
 
-Trainable = AutoAssociative | Classifier | PixelNetwork
+Trainable = AutoAssociative | Classifier | JudgeNetwork | PixelNetwork
 
 NETWORKS: dict[str, type[Trainable]] = {
     network.method: network
-    for network in (ConvolutionalAutoencoder, DenseAutoencoder, TiedAutoencoder, Classifier, Transform, PixelNetwork)
+    for network in (
+        ConvolutionalAutoencoder,
+        DenseAutoencoder,
+        TiedAutoencoder,
+        Classifier,
+        JudgeNetwork,
+        Transform,
+        Spatial,
+        PixelNetwork,
+    )
 }
 
 
@@ -45,7 +56,7 @@ def make(
 
 
 def restore(model: Model) -> Trainable:
-    """The network of a trained model. Raises UsageError or CorruptData where they do not fit."""
+    """The network of a trained model, to be used as it is. Raises UsageError or CorruptData where they do not fit."""
     network = make(model.network.method, model.network.image_shape, **model.facts.get("options", {}))
     network.absorb(model.network)
-    return network
+    return network.eval()

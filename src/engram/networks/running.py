@@ -35,7 +35,10 @@ def recover(network: nn.Module, pixels: Pixels) -> Pixels:
 def classify(network: nn.Module, pixels: Pixels) -> NDArray[np.int64]:
     """The class that a classifier gives each image the highest score for, int64[n]."""
     device = next(network.parameters()).device
+    training = network.training
+    network.eval()
     parts = [network(to_tensor(part).to(device)).argmax(1).cpu().numpy() for part in _batches(pixels)]
+    network.train(training)
     return np.concatenate([np.zeros(0, np.int64), *parts])
 
 

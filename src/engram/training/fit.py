@@ -13,6 +13,7 @@ from engram.errors import UsageError
 from engram.images import ImageSet
 from engram.models import Model
 from engram.networks.classifier import Classifier
+from engram.networks.judge import JudgeNetwork
 from engram.networks.registry import make, restore
 from engram.networks.transform import sizes_for
 from engram.training.loop import History, train
@@ -37,7 +38,7 @@ def fit(
     task: Model | None = None,
     **recipe_changes: Any,
 ) -> Model:
-    """The model of `method` (cnn, ann, tied, classifier, transform, pixel) trained on the images by its recipe.
+    """The model of `method` (cnn, ann, tied, classifier, judge, transform, pixel) trained on the images by its recipe.
 
     `options` go to the network (hidden=40), recipe changes to the recipe (epochs=20, learning_rate=10.0). With a
     checkpoint file, a training that was killed goes on where it was, to the same result. `task`, a trained classifier,
@@ -53,7 +54,7 @@ def fit(
     if seed < 0:
         raise UsageError(f"a seed is 0 or more, not {seed}")
     options = dict(options or {})
-    if method == "classifier":
+    if method in ("classifier", "judge"):
         options.setdefault("classes", len(images.class_names))
     if method == "transform" and recipe.bytes_per_image is not None:
         options = sizes_for(recipe.bytes_per_image) | options
@@ -66,7 +67,7 @@ def fit(
             watch(done, network)
 
     judged_by = None if task is None else restore(task)
-    if judged_by is not None and not (isinstance(judged_by, Classifier) and method == "transform"):
+    if judged_by is not None and not (isinstance(judged_by, Classifier | JudgeNetwork) and method == "transform"):
         raise UsageError("a task is a classifier, and transform is the method that can be trained for one")
     history = train(
         network,

@@ -18,13 +18,17 @@ from engram.errors import UsageError
 from engram.images import ImageSet
 from engram.networks.autoassociative import AutoAssociative
 from engram.networks.classifier import Classifier
+from engram.networks.judge import JudgeNetwork
 from engram.networks.pixel import PixelNetwork
 from engram.networks.running import to_tensor
+from engram.networks.spatial import Spatial
 from engram.networks.transform import Transform
 from engram.training.checkpoint import Checkpoint
+from engram.training.classification import ClassificationStep
 from engram.training.errors import TrainingDiverged
 from engram.training.pixel import CodeLengthStep
 from engram.training.recipe import Recipe
+from engram.training.spatial import SpatialStep
 from engram.training.steps import Objective, Step, step_for
 from engram.training.transform import RateDistortionStep
 
@@ -50,7 +54,7 @@ def train(
     device: str = "cpu",
     checkpoint: Path | None = None,
     after_epoch: AfterEpoch | None = None,
-    task: Classifier | None = None,
+    task: Classifier | JudgeNetwork | None = None,
 ) -> History:
     """The history of the training that turns `network` (in place) into a trained one.
 
@@ -63,7 +67,7 @@ def train(
     """
     if len(images) == 0:
         raise UsageError("there is no image to train on")
-    network.to(device)
+    network.to(device).train()
     inputs = to_tensor(images.images).to(device)
     targets = inputs
     objective: Objective = functional.mse_loss
@@ -71,13 +75,7 @@ def train(
         if images.labels is None:
             raise UsageError("a classifier needs labels: use a folder with one sub-folder for each class")
         targets, objective = torch.from_numpy(images.labels).to(device), functional.cross_entropy
-    step: Step
-    if isinstance(network, Transform):
-        step = RateDistortionStep(network, recipe, inputs, seed, task)
-    elif isinstance(network, PixelNetwork):
-        step = CodeLengthStep(network, recipe, inputs, seed)
-    else:
-        step = step_for(network, recipe, objective)
+    step = _step_of(network, recipe, inputs, objective, seed, task)
     history = History()
     saved = None if checkpoint is None else Checkpoint(checkpoint, network, recipe, seed, images)
     if saved is not None:
@@ -105,7 +103,28 @@ def train(
                 saved.keep(network, step, history.losses, history.seconds)
             if after_epoch is not None:
                 after_epoch(epoch + 1, history)
+    network.eval()
     return history
+
+
+def _step_of(
+    network: nn.Module,
+    recipe: Recipe,
+    images: Tensor,
+    objective: Objective,
+    seed: int,
+    task: Classifier | JudgeNetwork | None,
+) -> Step:
+    """How the network takes a step: its own way, or else the fastest that computes what the recipe says."""
+    if isinstance(network, Transform):
+        return RateDistortionStep(network, recipe, images, seed, task)
+    if isinstance(network, Spatial):
+        return SpatialStep(network, recipe, images, seed)
+    if isinstance(network, PixelNetwork):
+        return CodeLengthStep(network, recipe, images, seed)
+    if isinstance(network, JudgeNetwork):
+        return ClassificationStep(network, recipe, images, seed)
+    return step_for(network, recipe, objective)
 
 
 def epoch_order(count: int, seed: int, epoch: int) -> Tensor:

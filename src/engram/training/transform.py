@@ -21,6 +21,7 @@ from torch.nn import functional
 
 from engram.errors import UsageError
 from engram.networks.classifier import Classifier
+from engram.networks.judge import JudgeNetwork
 from engram.networks.transform import LOG_SCALES, Transform
 from engram.training.recipe import Recipe
 from engram.training.steps import Step, optimiser_state, restore_optimiser
@@ -44,7 +45,12 @@ class RateDistortionStep(Step):
     """
 
     def __init__(
-        self, network: Transform, recipe: Recipe, images: Tensor, seed: int, task: Classifier | None = None
+        self,
+        network: Transform,
+        recipe: Recipe,
+        images: Tensor,
+        seed: int,
+        task: Classifier | JudgeNetwork | None = None,
     ) -> None:
         if recipe.bytes_per_image is None:
             raise UsageError("training a transform code takes the bytes an image that it is for: bytes_per_image")
@@ -106,7 +112,7 @@ class RateDistortionStep(Step):
         restore_optimiser(self.optimiser, list(self.network.parameters()), rest)
 
 
-def confusion(task: Classifier, made: Tensor, images: Tensor) -> Tensor:
+def confusion(task: Classifier | JudgeNetwork, made: Tensor, images: Tensor) -> Tensor:
     """How far the classes that a classifier sees in images that came back are from those in the originals.
 
     The mean over the images of the Kullback-Leibler divergence, in nats.
