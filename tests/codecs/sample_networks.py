@@ -1,9 +1,11 @@
 """Small networks and images from a seed, for the tests of codecs and of their laws."""
 
+from typing import Any
+
 import numpy as np
 
 from engram.codecs.pca import fit_pca
-from engram.coding.neighbourhood import Neighbourhood
+from engram.coding.neighbourhood import Neighbourhood, ordered
 from engram.images import ImageSet
 from engram.layers import Convolution, Crop, Dense, MaxPooling, Network, Pad, Reshape, Skip, TransposedConvolution
 from engram.models import Model
@@ -145,20 +147,27 @@ def _rectified(inputs: int, hidden: int) -> tuple[Dense, Dense]:
     )
 
 
-def pixel(shape: tuple[int, int, int], hidden: tuple[int, ...] = (7, 6), components: int = 2, **options: int) -> Model:
+def pixel(shape: tuple[int, int, int], hidden: tuple[int, ...] = (7, 6), components: int = 2, **options: Any) -> Model:
     """Hidden layers from a seed, and outputs that expect of a value what least squares over pictures do."""
-    options = {"radius": 2, "knots": 3, "max_error": 0} | options
-    around = Neighbourhood(shape, options["radius"], options["knots"])
+    options = {"radius": 2, "knots": 3, "max_error": 0, "edges": "nearest"} | options
+    around = Neighbourhood(shape, options["radius"], options["knots"], options["edges"])
     images = pictures(60, shape, seed=3).images
-    x = np.concatenate([around.canvas(images)[:, around.taps], np.tile(around.positions, (60, 1, 1))], 2)
-    x = x.reshape(-1, around.inputs + around.features).astype(np.float64)
+    x = np.concatenate([around.canvas(ordered(images))[:, around.taps], np.tile(around.positions, (60, 1, 1))], 2)
+    x = x.reshape(-1, shape[2], around.inputs + around.features).astype(np.float64)
+    wanted = ordered(images).reshape(-1, shape[2])
+    layers = [layer for c in range(shape[2]) for layer in _channel(x[:, c], wanted[:, c], hidden, components, c)]
+    options = {"hidden": list(hidden), "components": components} | options
+    return Model(Network("pixel", shape, (), (), tuple(layers)), {"options": options})
+
+
+def _channel(x: np.ndarray, values: np.ndarray, hidden: tuple[int, ...], components: int, seed: int) -> list[Dense]:
     layers, made = [], x
     for number, units in enumerate(hidden):
-        weight = _normal(number, made.shape[1], units, scale=1 / np.sqrt(np.square(made).sum(1).mean()))
+        weight = _normal(number + 10 * seed, made.shape[1], units, scale=1 / np.sqrt(np.square(made).sum(1).mean()))
         layers.append(Dense(weight, _normal(number, units, scale=0.3), "relu"))
         made = np.maximum(made @ weight + layers[-1].bias, 0)
     seen = np.concatenate([made, x, np.ones((len(x), 1))], 1)
-    wanted = np.stack([(images > 0) * 8.0 - 3, images / 128 - 1], -1).reshape(-1, 2)
+    wanted = np.stack([(values > 0) * 8.0 - 3, values / 128 - 1], -1)
     flag, mean = np.linalg.solve(seen.T @ seen + 0.1 * np.eye(seen.shape[1]), seen.T @ wanted).T
     width = np.log(np.abs(seen @ mean - wanted[:, 1]).mean() / 2)
     zero, one = 0 * mean, np.eye(len(mean))[-1]
@@ -169,5 +178,4 @@ def pixel(shape: tuple[int, int, int], hidden: tuple[int, ...] = (7, 6), compone
         axis=1,
     ).astype(np.float32)
     layers.append(Dense(head[:-1].copy(), head[-1].copy(), "none"))
-    options = {"hidden": list(hidden), "components": components} | options
-    return Model(Network("pixel", shape, (), (), tuple(layers)), {"options": options})
+    return layers

@@ -14,7 +14,7 @@ from engram.codecs.contract import CorruptModel
 from engram.codecs.freeze import freeze
 from engram.codecs.pixel import codec as module
 from engram.codecs.pixel.codec import Pixel
-from engram.codecs.pixel.network import LARGEST_ACTIVATION, CausalNetwork, WholeDense
+from engram.codecs.pixel.network import LARGEST_ACTIVATION, CausalNetwork, ChannelNetworks, WholeDense
 from engram.codecs.rounding import CannotFreeze
 from engram.coding import mixture, numbers
 from engram.coding.decisions import Encoder
@@ -57,7 +57,7 @@ def hostile_images(shape):
 def coded_stream(codec, images):
     """The block with its decisions, were it shorter deflated or not."""
     encoder = Encoder()
-    for bits, weights in codec._decisions((images.astype(np.int64) + codec.max_error) // codec.step):
+    for bits, weights in codec._decisions(codec._symbols(images)):
         encoder.encode(bits, weights)
     return module.CODED + encoder.finish()
 
@@ -195,6 +195,15 @@ def test_an_estimate_is_what_is_written(codecs):
     assert codecs["gray", 0].estimated_bits(images[:0]) == 0
 
 
+def test_the_networks_of_channels_must_be_alike():
+    gray, rgb = made().network, made((5, 7, 3)).network
+    assert isinstance(gray, CausalNetwork)
+    assert isinstance(rgb, ChannelNetworks)
+    for networks in (rgb.networks[:2], (*rgb.networks[:2], *made((5, 7, 3), radius=1).network.networks[:1])):
+        with pytest.raises(MisfitNetwork, match="3 channels have as many networks, alike in what they take and give"):
+            ChannelNetworks(networks)
+
+
 # what is refused
 
 
@@ -238,6 +247,7 @@ def test_symbols_that_stand_for_nothing_are_refused(codecs):
 @pytest.mark.parametrize(
     ("changes", "error", "message"),
     [
+        ({"edges": "zero"}, CorruptModel, "edges are 'nearest' where they are named, not 'zero'"),
         ({"step": 2}, CorruptModel, "a pixel code's step is odd, not 2"),
         ({"step": 129}, CorruptModel, "step must be a whole number from 1 to 127, not 129"),
         ({"hidden": []}, CorruptModel, "a pixel code has 1 to 8 hidden layers, in a list, and a list of shifts"),
@@ -312,11 +322,21 @@ def test_freezing_asks_for_the_model_and_for_images_of_its_shape():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (None, "a pixel model's options say radius, knots, max_error, not None"),
-        ({"radius": 2, "knots": 3}, "a pixel model's options say radius, knots, max_error, not"),
-        ({"radius": 10**9, "knots": 3, "max_error": 0}, "radius must be a whole number from 1 to 16, not 1000000000"),
-        ({"radius": 2, "knots": "3", "max_error": 0}, "knots must be a whole number from 2 to 64, not '3'"),
-        ({"radius": 2, "knots": 3, "max_error": 64}, "max_error must be a whole number from 0 to 63, not 64"),
+        (None, "a pixel model's options say radius, knots, max_error, edges, not None"),
+        ({"radius": 2, "knots": 3}, "a pixel model's options say radius, knots, max_error, edges, not"),
+        (
+            {"radius": 10**9, "knots": 3, "max_error": 0, "edges": "zero"},
+            "radius must be a whole number from 1 to 16, not 1000000000",
+        ),
+        (
+            {"radius": 2, "knots": "3", "max_error": 0, "edges": "zero"},
+            "knots must be a whole number from 2 to 64, not '3'",
+        ),
+        ({"radius": 2, "knots": 3, "max_error": 0, "edges": "far"}, "edges are 'zero' or 'nearest', not 'far'"),
+        (
+            {"radius": 2, "knots": 3, "max_error": 64, "edges": "zero"},
+            "max_error must be a whole number from 0 to 63, not 64",
+        ),
     ],
 )
 def test_a_model_file_of_wrong_options_is_refused(options, message):

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from engram.codecs.frozen import Frozen
 from engram.codecs.pixel import form as pixel_form
 from engram.codecs.pixel.codec import Pixel
-from engram.codecs.pixel.network import LARGEST_ACTIVATION, CausalNetwork, WholeDense
+from engram.codecs.pixel.network import LARGEST_ACTIVATION, CausalNetwork, WholeDense, joined
 from engram.codecs.raw import Raw
 from engram.codecs.settings import LARGEST_SHIFT
 from engram.codecs.transform import model as transform_model
@@ -151,7 +151,7 @@ def test_the_documents_limits_of_a_pixel_code_are_those_of_the_code():
     assert f"1 to {pixel_form.LARGEST_DEPTH} layers' widths, each 1 to {pixel_form.LARGEST_WIDTH};" in text
     assert f"| `components` | M, 1 to {mixture.LARGEST_COMPONENTS} |" in text
     assert f"| `step` | odd, 1 to {pixel_form.LARGEST_STEP} |" in text
-    assert f"each 0 to {LARGEST_SHIFT}: one more" in text
+    assert f"each 0 to {LARGEST_SHIFT}: for each channel, one more" in text
     assert f"clips it: hidden numbers to 0 to {LARGEST_ACTIVATION}, the last layer's" in text
     least, largest = mixture.limits(1)
     for low, high in zip(least.tolist(), largest.tolist(), strict=True):
@@ -179,13 +179,20 @@ def test_the_independent_decoder_reads_any_pixel_code(seed):
     """Of random networks, many of whose numbers are clipped, and of any bytes but those that both refuse."""
     random = np.random.default_rng(seed)
     shape = (*random.integers(1, 6, 2).tolist(), int(random.choice([1, 3])))
-    around = neighbourhood.Neighbourhood(shape, int(random.integers(1, 5)), int(random.integers(2, 6)))
+    edges = str(random.choice(["zero", "nearest"]))
+    around = neighbourhood.Neighbourhood(shape, int(random.integers(1, 5)), int(random.integers(2, 6)), edges)
     taken, units, components = around.inputs + around.features, 4, int(random.integers(1, 4))
-    layers = []
-    for inputs, outputs, size in ((taken, units, 60), (units + taken, 1 + 3 * components, 30)):
-        weight, bias = random.integers(-size, size + 1, (inputs, outputs)), random.integers(-(2**17), 2**17, outputs)
-        layers.append(WholeDense(weight, bias, int(random.integers(3, 9))))
-    codec = Pixel(CausalNetwork(around, tuple(layers)), int(random.choice([1, 3, 9, 127])))
+    networks = []
+    for _ in range(shape[2]):
+        layers = []
+        for inputs, outputs, size in ((taken, units, 60), (units + taken, 1 + 3 * components, 30)):
+            weight, bias = (
+                random.integers(-size, size + 1, (inputs, outputs)),
+                random.integers(-(2**17), 2**17, outputs),
+            )
+            layers.append(WholeDense(weight, bias, int(random.integers(3, 9))))
+        networks.append(CausalNetwork(around, tuple(layers)))
+    codec = Pixel(joined(tuple(networks)), int(random.choice([1, 3, 9, 127])))
     block = b"\0" + random.bytes(int(random.integers(0, 60))).rstrip(b"\0")
     try:
         pixels = codec.decode(block, 2)

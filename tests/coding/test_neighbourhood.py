@@ -10,10 +10,13 @@ from engram.coding.neighbourhood import (
     LARGEST_RADIUS,
     LARGEST_VALUES,
     Neighbourhood,
+    ordered,
 )
 
 shapes = st.tuples(st.integers(1, 9), st.integers(1, 9), st.sampled_from([1, 3]))
-neighbourhoods = st.builds(Neighbourhood, shapes, st.integers(1, 6), st.integers(2, 9))
+neighbourhoods = st.builds(
+    Neighbourhood, shapes, st.integers(1, 6), st.integers(2, 9), st.sampled_from(["zero", "nearest"])
+)
 
 
 def coordinates(around):
@@ -40,6 +43,21 @@ def test_every_tap_lies_in_an_earlier_wave_or_outside(around):
     assert (known[around.taps] < wave_of[:, None]).all()
 
 
+def stands_for(around, y, x, dy, dx):
+    """(row, column) of the pixel seen as the neighbour (dy, dx) of (y, x); None where it is 0."""
+    width = around.image_shape[1]
+    row, column = y + dy, x + dx
+    if row >= 0 and 0 <= column < width:
+        return row, column
+    if around.edges == "zero" or (y, x) == (0, 0):
+        return None
+    if y == 0:  # the first row: what lies above it, or left of it, is a pixel to the left
+        return 0, min(max(column, 0), x - 1)
+    if x == 0 and dy == 0:  # left of the first column: the pixel above
+        return y - 1, 0
+    return max(row, 0), min(max(column, 0), width - 1)
+
+
 @given(neighbourhoods, st.integers(0, 3))
 @settings(max_examples=60)
 def test_taps_are_the_neighbours_that_the_formula_names(around, count):
@@ -52,8 +70,10 @@ def test_taps_are_the_neighbours_that_the_formula_names(around, count):
         for dy in range(-around.radius, 1):
             for dx in range(-around.radius, 3):
                 if abs(dy) + abs(dx) <= around.radius + 2 and (dy < 0 or dx < 0):
-                    inside = y + dy >= 0 and 0 <= x + dx < width
-                    expected += [images[:, y + dy, x + dx, k] if inside else np.zeros(count) for k in range(channels)]
+                    place = stands_for(around, y, x, dy, dx)
+                    expected += [
+                        images[(slice(None), *place, k)] if place else 0 * images[:, 0, 0, 0] for k in range(channels)
+                    ]
         expected += [images[:, y, x, k] if k < c else np.zeros(count) for k in range(channels - 1)]
         assert np.array_equal(seen[:, value], np.stack(expected, 1))
 
@@ -75,13 +95,20 @@ def test_position_features_say_where_a_value_lies(around):
     assert positions.shape == (height * width * channels, around.features)
     assert positions.min() >= 0
     assert positions.max() == FULL
-    rows, columns, rest = np.split(positions, [around.knots, 2 * around.knots], axis=1)
-    for (y, x, c), row, column, channel in zip(coordinates(around), rows, columns, rest, strict=True):
-        assert channel.tolist() == ([FULL * (k == c) for k in range(3)] if channels == 3 else [])
+    rows, columns = np.split(positions, [around.knots], axis=1)
+    for (y, x, _), row, column in zip(coordinates(around), rows, columns, strict=True):
         for triangle, at, side in ((row, y, height), (column, x, width)):
             assert FULL <= triangle.sum() <= FULL + 1  # two triangles share a point; each is rounded up
             place = triangle @ np.arange(around.knots) / triangle.sum() / (around.knots - 1)
             assert place == pytest.approx(at / max(1, side - 1), abs=0.01)
+
+
+def test_green_comes_first_and_back():
+    images = np.random.default_rng(0).integers(0, 256, (2, 3, 4, 3), np.uint8)
+    assert np.array_equal(ordered(images)[..., 0], images[..., 1])
+    assert np.array_equal(ordered(ordered(images)), images)
+    assert ordered(images).flags.c_contiguous
+    assert np.array_equal(ordered(images[..., :1]), images[..., :1])
 
 
 def test_the_order_of_28_x_28_takes_109_steps():

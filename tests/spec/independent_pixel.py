@@ -16,18 +16,18 @@ def decode_pixel(config, model, data, count):
     gray = [min(symbol * step, 255) for symbol in range((255 + step // 2) // step + 1)]
     if data[0] == 1:
         symbols = np.frombuffer(zlib.decompress(data[1:]), np.uint8)
-        return np.array(gray, np.uint8)[symbols].reshape(count, height, width, channels)
+        return usual_order(np.array(gray, np.uint8)[symbols].reshape(count, height, width, channels))
     if data[0] != 0:
         raise ValueError("a block begins with 0 or 1")
     offsets = pixel_offsets(config["radius"])
-    layers = pixel_layers(config, model, len(offsets) * channels + channels - 1)
+    networks = pixel_networks(config, model, len(offsets) * channels + channels - 1)
     read = range_reader(data[1:])
     decide = lambda weight: read([2**24 - weight, weight])  # noqa: E731
     images = np.zeros((count, height, width, channels), np.int64)
     for wave in pixel_waves(height, width, channels):
         outputs = {}
         for y, x, c in wave:
-            for image, row in enumerate(pixel_outputs(config, layers, offsets, images, y, x, c).tolist()):
+            for image, row in enumerate(pixel_outputs(config, networks[c], offsets, images, y, x, c).tolist()):
                 if decide(NOT_ZERO[row[0] + 1023]):
                     outputs[image, y, x, c] = row
         found = dict.fromkeys(outputs, 0)
@@ -44,7 +44,12 @@ def decode_pixel(config, model, data, count):
                     ends[place] = low, middle
         for place, value in found.items():
             images[place] = gray[value + 1]
-    return images.astype(np.uint8)
+    return usual_order(images.astype(np.uint8))
+
+
+def usual_order(images):
+    """Red, green, blue, of green, red, blue."""
+    return images[..., [1, 0, 2]] if images.shape[-1] == 3 else images
 
 
 def mixture_below(row, gray, value):
@@ -94,38 +99,53 @@ def pixel_waves(height, width, channels):
     return [waves[time] for time in sorted(waves)]
 
 
-def pixel_layers(config, model, inputs):
-    """[(weight, bias, shift)] of a pixel codec."""
+def pixel_networks(config, model, inputs):
+    """[(weight, bias, shift)] of each channel of a pixel codec."""
     numbers = iter(unpack_numbers(model))
     take = lambda count: np.array([next(numbers) for _ in range(count)], np.int64)  # noqa: E731
-    channels = config["image_shape"][2]
-    taken = inputs + 2 * config["knots"] + (channels if channels > 1 else 0)
+    shifts = iter(config["shifts"])
+    taken = inputs + 2 * config["knots"]
     sizes = [*config["hidden"], 1 + 3 * config["components"]]
-    layers, width = [], taken
-    for number, (size, shift) in enumerate(zip(sizes, config["shifts"], strict=True)):
-        if number == len(sizes) - 1:
-            width += taken
-        layers.append((take(width * size).reshape(width, size), take(size), shift))
-        width = size
-    if next(numbers, None) is not None:
+    networks = []
+    for _ in range(config["image_shape"][2]):
+        layers, width = [], taken
+        for number, size in enumerate(sizes):
+            if number == len(sizes) - 1:
+                width += taken
+            layers.append((take(width * size).reshape(width, size), take(size), next(shifts)))
+            width = size
+        networks.append(layers)
+    if next(numbers, None) is not None or next(shifts, None) is not None:
         raise ValueError("numbers left over")
-    return layers
+    return networks
+
+
+def pixel_neighbour(config, y, x, dy, dx):
+    """(row, column) of what stands for a neighbour, or None for 0."""
+    width = config["image_shape"][1]
+    if "edges" not in config:
+        return (y + dy, x + dx) if y + dy >= 0 and 0 <= x + dx < width else None
+    row = max(y - 1 if x == 0 and dy == 0 else y + dy, 0)
+    column = min(max(x + dx, 0), width - 1)
+    if row == y:
+        column = min(column, x - 1)
+    return None if column < 0 else (row, column)
 
 
 def pixel_outputs(config, layers, offsets, images, y, x, c):
     """int64[count, 1 + 3M]: what the network says of value (y, x, c) of each image."""
     count, height, width, channels = images.shape
+    nothing = np.zeros(count, np.int64)
     a = []
     for dy, dx in offsets:
-        inside = y + dy >= 0 and 0 <= x + dx < width
-        a += [images[:, y + dy, x + dx, k] if inside else np.zeros(count, np.int64) for k in range(channels)]
-    a += [images[:, y, x, k] if k < c else np.zeros(count, np.int64) for k in range(channels - 1)]
+        place = pixel_neighbour(config, y, x, dy, dx)
+        a += [images[(slice(None), *place, k)] if place else nothing for k in range(channels)]
+    a += [images[:, y, x, k] if k < c else nothing for k in range(channels - 1)]
     for at, side in ((y, height), (x, width)):
         span = max(1, side - 1)
         for knot in range(config["knots"]):
             away = abs(at * (config["knots"] - 1) - knot * span)
             a.append(np.full(count, max(0, 255 - 255 * away // span)))
-    a += [np.full(count, 255 * (k == c)) for k in range(channels if channels > 1 else 0)]
     a = np.stack(a, 1)
     h = a
     for number, (weight, bias, shift) in enumerate(layers):

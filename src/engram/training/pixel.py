@@ -1,4 +1,4 @@
-"""Training a pixel code for the fewest bits: each step takes some values of the batch's images with their neighbours.
+"""Training a pixel code for the fewest bits: each step takes some pixels of the batch's images with their neighbours.
 
 Most values among zeros are zeros, so a step looks at few of these and counts each for more.
 """
@@ -19,7 +19,7 @@ from engram.training.recipe import Recipe
 from engram.training.steps import Step, optimiser_state, restore_optimiser
 
 AMONG_OTHERS, AMONG_ZEROS = 4096, 256
-"""How many values a step takes that have a neighbour other than 0, and that have none."""
+"""How many values a step takes, about, that have a neighbour other than 0, and that have none."""
 WARM_UP = 300
 """Steps until the learning rate is what the recipe says, or a fifth of all."""
 LEAST_RATE = 0.01
@@ -53,27 +53,32 @@ class CodeLengthStep(Step):
         return loss.detach()
 
     def _bits(self, images: Tensor) -> Tensor:
-        """The mean bits of a value, estimated from the values drawn."""
+        """The mean bits of a value, estimated from the pixels drawn."""
         network = self.network
-        around = network.neighbourhood
+        around, channels = network.neighbourhood, network.channels
+        if channels == 3:
+            images = images[:, [1, 0, 2]]  # as `neighbourhood.ordered`
         symbols = torch.div(images * 255 + network.step // 2 + 0.5, network.step).floor()
         gray = (symbols * network.step).clamp_max(255)
         canvases = functional.pad(gray, (around.radius, AHEAD, around.radius, 0))
         near = torch.stack([canvases[:, :, 1:, 1:-1], canvases[:, :, :-1, :-2], canvases[:, :, :-1, 2:]]).amax((0, 2))
-        others = near[:, None, around.radius - 1 :, around.radius - 1 : around.radius - 1 + images.shape[3]]
-        others = others.expand(-1, images.shape[1], -1, -1)
-        busy = others.permute(0, 2, 3, 1).reshape(-1) > 0
-        flat, symbols = canvases.permute(0, 2, 3, 1).reshape(-1), symbols.permute(0, 2, 3, 1).reshape(-1).long()
+        others = near[:, around.radius - 1 :, around.radius - 1 : around.radius - 1 + images.shape[3]]
+        busy = others.reshape(-1) > 0
+        flat = canvases.permute(0, 2, 3, 1).reshape(-1)
+        symbols = symbols.permute(0, 2, 3, 1).reshape(-1, channels).long()
         nats = flat.new_zeros(())
         for wanted, most in ((busy, AMONG_OTHERS), (~busy, AMONG_ZEROS)):
             where = torch.nonzero(wanted)[:, 0]
             if len(where):
-                drawn = where[torch.randint(len(where), (most,), generator=self.draws, device=where.device)]
-                image, value = drawn // len(self.positions), drawn % len(self.positions)
-                taps = self.taps[value] + (image * around.canvas_size)[:, None]
-                x = network.inputs(flat, taps, self.positions[value])
-                nats = nats + network.nats(network(x), symbols[drawn]).mean() * (len(where) / len(busy))
-        return nats / math.log(2)
+                drawn = where[torch.randint(len(where), (most // channels,), generator=self.draws, device=where.device)]
+                pixels = len(self.positions) // channels
+                starts = (drawn // pixels * around.canvas_size)[:, None]
+                for channel in range(channels):
+                    value = drawn % pixels * channels + channel
+                    x = network.inputs(flat, self.taps[value] + starts, self.positions[value])
+                    cost = network.nats(network(x, channel), symbols[drawn, channel])
+                    nats = nats + cost.mean() * (len(where) / len(symbols))
+        return nats / (channels * math.log(2))
 
     def state(self) -> dict[str, Tensor]:
         return {"done": torch.tensor(self.done)} | optimiser_state(self.optimiser)

@@ -22,11 +22,11 @@ from numpy.typing import NDArray
 
 from engram.codecs.contract import Codec, Config
 from engram.codecs.pixel import form
-from engram.codecs.pixel.network import CausalNetwork
+from engram.codecs.pixel.network import Networks
 from engram.coding import mixture
 from engram.coding.decisions import Decoder, Encoder
 from engram.coding.mixture import Mixture
-from engram.coding.neighbourhood import Indices
+from engram.coding.neighbourhood import Indices, ordered
 from engram.coding.rangecoder import CorruptStream
 from engram.errors import CorruptData
 from engram.images import Pixels
@@ -43,7 +43,7 @@ class Pixel(Codec):
     """step: the distance of the gray levels that are coded, odd; 0, step, 2 step, ... and at most 255."""
 
     id: ClassVar[str] = "pixel"
-    network: CausalNetwork
+    network: Networks
     step: int = 1
     image_shape: tuple[int, int, int] = field(init=False)
 
@@ -85,7 +85,7 @@ class Pixel(Codec):
 
     def encode(self, block: Pixels) -> bytes:
         self.check_shape(block)
-        symbols = (block.astype(np.int64) + self.max_error) // self.step
+        symbols = self._symbols(block)
         encoder = Encoder()
         for bits, weights in self._decisions(symbols):
             encoder.encode(bits, weights)
@@ -96,11 +96,16 @@ class Pixel(Codec):
 
     def estimated_bits(self, block: Pixels) -> float:
         """What the block's decisions are worth, in bits: its coded bytes but for the ends of the stream."""
-        symbols = (block.astype(np.int64) + self.max_error) // self.step
+        symbols = self._symbols(block)
         bits = 0.0
         for chosen, weights in self._decisions(symbols):
             bits -= np.log2(np.where(chosen, weights, 2.0**24 - weights) / 2.0**24).sum()
         return bits
+
+    def _symbols(self, block: Pixels) -> Indices:
+        """The symbols of the values, the channels in the order in which they are coded."""
+        symbols: Indices = (ordered(block).astype(np.int64) + self.max_error) // self.step
+        return symbols
 
     def _decisions(self, symbols: Indices) -> Iterator[tuple[NDArray[np.int32], NDArray[np.float64]]]:
         """(bits, weights) of chunks of decisions, in the order of the stream."""
@@ -181,7 +186,7 @@ class Pixel(Codec):
                 raise CorruptStream(f"a value decodes to {symbols.max()}, beyond {len(self.gray) - 1}")
             canvases[starts[coded] + around.places[values[coded]]] = self.gray[symbols]
         images: Pixels = canvases.reshape(total, around.canvas_size)[:, around.places].reshape(total, *self.image_shape)
-        return images
+        return ordered(images)
 
     def _inflated(self, data: bytes, count: int) -> Pixels:
         if data[:1] != DEFLATED:
@@ -196,7 +201,7 @@ class Pixel(Codec):
         values = np.frombuffer(symbols, np.uint8)
         if not whole or (size and values.max() >= len(self.gray)):
             raise CorruptData(f"a block of {count} images must inflate to {size} symbols below {len(self.gray)}")
-        return self.gray[values].astype(np.uint8).reshape(count, *self.image_shape)
+        return ordered(self.gray[values].astype(np.uint8).reshape(count, *self.image_shape))
 
 
 def _decide(decoders: list[Decoder], weights: NDArray[np.float64], edges: Indices) -> NDArray[np.int32]:

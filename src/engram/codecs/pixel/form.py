@@ -1,6 +1,7 @@
 """A pixel code's network as a config and a model, and back.
 
-The config says the sizes; the model holds, layer by layer, the weights [inputs, outputs] and the biases.
+The config says the sizes; the model holds, channel by channel and layer by layer, the weights [inputs, outputs] and the
+biases.
 """
 
 from __future__ import annotations
@@ -8,35 +9,42 @@ from __future__ import annotations
 import numpy as np
 
 from engram.codecs.contract import Config, CorruptModel, image_shape_of
-from engram.codecs.pixel.network import CausalNetwork, WholeDense
+from engram.codecs.pixel.network import CausalNetwork, Networks, WholeDense, joined
 from engram.codecs.settings import LARGEST_SHIFT, check_keys, whole
 from engram.coding import numbers
 from engram.coding.mixture import LARGEST_COMPONENTS
-from engram.coding.neighbourhood import LARGEST_KNOTS, LARGEST_RADIUS, Neighbourhood
+from engram.coding.neighbourhood import LARGEST_KNOTS, LARGEST_RADIUS, Edges, Neighbourhood
 
 LARGEST_WIDTH, LARGEST_DEPTH = 1024, 8
 LARGEST_STEP = 127
+KEYS = ("image_shape", "radius", "knots", "hidden", "components", "shifts", "step")
 
 
-def emit(network: CausalNetwork, step: int) -> tuple[Config, bytes]:
+def emit(network: Networks, step: int) -> tuple[Config, bytes]:
     """The config and the model, of which `parse` makes an equal network."""
     around = network.neighbourhood
     config: Config = {
         "image_shape": list(around.image_shape),
         "radius": around.radius,
         "knots": around.knots,
-        "hidden": [len(layer.bias) for layer in network.layers[:-1]],
-        "components": network.components,
-        "shifts": [layer.shift for layer in network.layers],
+        "hidden": [len(layer.bias) for layer in network.networks[0].layers[:-1]],
+        "components": network.networks[0].components,
+        "shifts": [layer.shift for channel in network.networks for layer in channel.layers],
         "step": step,
     }
-    parts = [part for layer in network.layers for part in (layer.weight.ravel(), layer.bias)]
+    if around.edges != "zero":
+        config["edges"] = around.edges
+    layers = [layer for channel in network.networks for layer in channel.layers]
+    parts = [part for layer in layers for part in (layer.weight.ravel(), layer.bias)]
     return config, numbers.pack(np.concatenate(parts).astype(np.int32))
 
 
-def parse(config: Config, model: bytes) -> tuple[CausalNetwork, int]:
+def parse(config: Config, model: bytes) -> tuple[Networks, int]:
     """The network and the step. Raises CorruptModel or another CorruptData."""
-    check_keys(config, {"image_shape", "radius", "knots", "hidden", "components", "shifts", "step"})
+    check_keys({"edges": "zero"} | config, {"edges", *KEYS})
+    edges: Edges = "nearest" if "edges" in config else "zero"
+    if config.get("edges", "nearest") != "nearest":
+        raise CorruptModel(f"a pixel code's edges are 'nearest' where they are named, not {config['edges']!r}")
     shape = image_shape_of(config)
     radius, knots = whole(config, "radius", 1, LARGEST_RADIUS), whole(config, "knots", 2, LARGEST_KNOTS)
     components, step = whole(config, "components", 1, LARGEST_COMPONENTS), whole(config, "step", 1, LARGEST_STEP)
@@ -46,17 +54,21 @@ def parse(config: Config, model: bytes) -> tuple[CausalNetwork, int]:
     if not isinstance(hidden, list) or not isinstance(shifts, list) or not 1 <= len(hidden) <= LARGEST_DEPTH:
         raise CorruptModel(f"a pixel code has 1 to {LARGEST_DEPTH} hidden layers, in a list, and a list of shifts")
     widths = [whole({"hidden": width}, "hidden", 1, LARGEST_WIDTH) for width in hidden]
-    if len(shifts) != len(widths) + 1:
-        raise CorruptModel(f"{len(widths) + 1} layers have as many shifts, not {len(shifts)}")
+    depth = len(widths) + 1
+    if len(shifts) != shape[2] * depth:
+        raise CorruptModel(f"{shape[2] * depth} layers have as many shifts, not {len(shifts)}")
     shifts = [whole({"shifts": shift}, "shifts", 0, LARGEST_SHIFT) for shift in shifts]
-    around = Neighbourhood(shape, radius, knots)
+    around = Neighbourhood(shape, radius, knots, edges)
     taken = around.inputs + around.features
     inputs, outputs = [taken, *widths[:-1], widths[-1] + taken], [*widths, 1 + 3 * components]
-    sizes = [size for i, o in zip(inputs, outputs, strict=True) for size in (i * o, o)]
+    shapes = list(zip(inputs, outputs, strict=True)) * shape[2]
+    sizes = [size for i, o in shapes for size in (i * o, o)]
     found = numbers.unpack(model, sum(sizes)).astype(np.int64)
     parts = np.split(found, np.cumsum(sizes)[:-1])
     layers = [
-        WholeDense(weight.reshape(i, o), bias, shift)
-        for weight, bias, shift, i, o in zip(parts[::2], parts[1::2], shifts, inputs, outputs, strict=True)
+        WholeDense(weight.reshape(size), bias, shift)
+        for weight, bias, shift, size in zip(parts[::2], parts[1::2], shifts, shapes, strict=True)
     ]
-    return CausalNetwork(around, tuple(layers)), step
+    return joined(
+        tuple(CausalNetwork(around, tuple(layers[first : first + depth])) for first in range(0, len(layers), depth))
+    ), step

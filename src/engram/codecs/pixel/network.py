@@ -4,6 +4,8 @@
     h[1]   = clip(floor((W[1] x + b[1] + half) / 2^shift[1]), 0, 1023), and so on through the hidden layers
     output = clip(floor((W (h, x) + b + half) / 2^shift), limits of each output)
 
+Three channels have a network each, of equal sizes.
+
 All sums are proven to stay below 2^24 when a network is made, so float32 holds them exactly, in any order.
 """
 
@@ -74,6 +76,11 @@ class CausalNetwork:
             raise MisfitNetwork(f"{width} outputs are no mixture of 1 to {mixture.LARGEST_COMPONENTS} components")
         self._least, self._largest = (limit.astype(np.float32) for limit in mixture.limits(self.components))
 
+    @property
+    def networks(self) -> tuple[CausalNetwork, ...]:
+        """Of each channel, one."""
+        return (self,)
+
     @cached_property
     def _taps(self) -> NDArray[np.intp]:
         return self.neighbourhood.taps.astype(np.intp, copy=False)
@@ -135,3 +142,35 @@ class CausalNetwork:
             np.floor(h, out=h)
             np.clip(h, self._least if last else 0, self._largest if last else LARGEST_ACTIVATION, out=h)
         return h.astype(np.int32)
+
+
+class ChannelNetworks:
+    """The networks of images of several channels, one for each, which go by the same neighbourhood.
+
+    Raises MisfitNetwork.
+    """
+
+    def __init__(self, networks: tuple[CausalNetwork, ...]) -> None:
+        self.networks, self.neighbourhood = networks, networks[0].neighbourhood
+        channels = self.neighbourhood.image_shape[2]
+        kinds = {(network.neighbourhood, network.components) for network in networks}
+        if len(networks) != channels or len(kinds) > 1:
+            raise MisfitNetwork(f"{channels} channels have as many networks, alike in what they take and give")
+
+    def outputs(self, canvases: Pixels, starts: Indices, values: Indices) -> Outputs:
+        """As those of one network: each value's by the network of its channel."""
+        channels = values % len(self.networks)
+        outputs = np.empty((len(values), 1 + 3 * self.networks[0].components), np.int32)
+        for channel, network in enumerate(self.networks):
+            mine = np.flatnonzero(channels == channel)
+            if len(mine):
+                outputs[mine] = network.outputs(canvases, starts[mine], values[mine])
+        return outputs
+
+
+Networks = CausalNetwork | ChannelNetworks
+
+
+def joined(networks: tuple[CausalNetwork, ...]) -> Networks:
+    """The networks of all channels as one."""
+    return networks[0] if len(networks) == 1 else ChannelNetworks(networks)

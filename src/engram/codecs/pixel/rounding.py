@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 from engram.codecs.contract import CorruptModel
 from engram.codecs.pixel.codec import Pixel
 from engram.codecs.pixel.form import LARGEST_STEP
-from engram.codecs.pixel.network import LARGEST_ACTIVATION, CausalNetwork, WholeDense
+from engram.codecs.pixel.network import LARGEST_ACTIVATION, CausalNetwork, WholeDense, joined
 from engram.codecs.rounding import CannotFreeze
 from engram.codecs.settings import whole
 from engram.coding.integer import EXACT32, MisfitNetwork
 from engram.coding.mixture import LOGIT_UNIT, MEAN_UNIT, SCALE_UNIT
-from engram.coding.neighbourhood import FULL, LARGEST_KNOTS, LARGEST_RADIUS, Neighbourhood
+from engram.coding.neighbourhood import FULL, LARGEST_KNOTS, LARGEST_RADIUS, Neighbourhood, ordered
 from engram.errors import UsageError
 from engram.images import ImageSet
 from engram.layers import Dense, Network
@@ -44,10 +44,19 @@ def freeze_pixel(model: Model | Network, training: ImageSet) -> Pixel:
             f"not {len(training)} of {training.image_shape}"
         )
     layers = [layer for layer in network.prior if isinstance(layer, Dense)]
-    around = Neighbourhood(network.image_shape, options["radius"], options["knots"])
+    around = Neighbourhood(network.image_shape, options["radius"], options["knots"], options["edges"])
     step = 2 * options["max_error"] + 1
-    _check_shapes(layers, around)
-    x = _inputs(around, training, step)
+    depth, channels = len(layers) // network.image_shape[2], range(network.image_shape[2])
+    made = []
+    for channel in channels:
+        mine = layers[channel * depth : (channel + 1) * depth]
+        _check_shapes(mine, around)
+        made.append(CausalNetwork(around, _whole(mine, _inputs(around, training, step, channel))))
+    return Pixel(joined(tuple(made)), step)
+
+
+def _whole(layers: list[Dense], x: Floats) -> tuple[WholeDense, ...]:
+    """The layers in whole numbers, given what they may be handed."""
     whole, h, scale = [], x, np.ones(x.shape[1])
     largest = np.full(x.shape[1], float(FULL))
     for layer in layers[:-1]:
@@ -62,15 +71,17 @@ def freeze_pixel(model: Model | Network, training: ImageSet) -> Pixel:
     largest = np.concatenate([largest, np.full(x.shape[1], float(FULL))])
     head = layers[-1]
     whole.append(_round(head.weight.astype(np.float64) / scale[:, None] * units, head.bias * units + offsets, largest))
-    return Pixel(CausalNetwork(around, tuple(whole)), step)
+    return tuple(whole)
 
 
-def _options(options: Any) -> dict[str, int]:
+def _options(options: Any) -> dict[str, Any]:
     """What the model says of its neighbourhood and its step. Raises CorruptModel."""
     limits = {"radius": (1, LARGEST_RADIUS), "knots": (2, LARGEST_KNOTS), "max_error": (0, LARGEST_STEP // 2)}
-    if not isinstance(options, dict) or not limits.keys() <= options.keys():
-        raise CorruptModel(f"a pixel model's options say {', '.join(limits)}, not {options!r}")
-    return {key: whole(options, key, *ends) for key, ends in limits.items()}
+    if not isinstance(options, dict) or not {"edges", *limits} <= options.keys():
+        raise CorruptModel(f"a pixel model's options say {', '.join(limits)}, edges, not {options!r}")
+    if options["edges"] not in ("zero", "nearest"):
+        raise CorruptModel(f"edges are 'zero' or 'nearest', not {options['edges']!r}")
+    return {"edges": options["edges"]} | {key: whole(options, key, *ends) for key, ends in limits.items()}
 
 
 def _check_shapes(layers: list[Dense], around: Neighbourhood) -> None:
@@ -83,14 +94,15 @@ def _check_shapes(layers: list[Dense], around: Neighbourhood) -> None:
         raise MisfitNetwork(f"layers of {shapes} cannot take {taken} numbers of neighbours and position")
 
 
-def _inputs(around: Neighbourhood, training: ImageSet, step: int) -> Floats:
-    """float64[n, inputs + features]: what the network sees of values of images spread over the set."""
+def _inputs(around: Neighbourhood, training: ImageSet, step: int, channel: int) -> Floats:
+    """float64[n, inputs + features]: what a channel's network sees of values of images spread over the set."""
     values = len(around.places)
     images = training.images[:: -(-len(training) // max(1, 4 * _SEEN // values))]
-    symbols = (images.astype(np.int64) + step // 2) // step
+    symbols = (ordered(images).astype(np.int64) + step // 2) // step
     canvases = around.canvas(np.minimum(symbols * step, 255).astype(np.uint8))
     drawn = np.random.default_rng(0).integers(len(images) * values, size=_SEEN)
     image, value = np.divmod(drawn, values)
+    value += channel - value % around.image_shape[2]
     seen = canvases.ravel().take((image * around.canvas_size)[:, None] + around.taps[value])
     return np.concatenate([seen, around.positions[value]], 1).astype(np.float64)
 
