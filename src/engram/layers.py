@@ -140,6 +140,35 @@ class Reshape:
 
 
 @dataclass(frozen=True)
+class Unshuffle:
+    """Blocks of size x size pixels become channels (space to depth), a channel's values row by row.
+
+    A picture is first completed to whole blocks by repeating its last rows and columns.
+    """
+
+    kind: ClassVar[str] = "unshuffle"
+    parameters: ClassVar[int] = 0
+    size: int
+
+    def shape_after(self, shape: Shape) -> Shape:
+        channels, height, width = shape
+        return channels * self.size**2, -(-height // self.size), -(-width // self.size)
+
+
+@dataclass(frozen=True)
+class Shuffle:
+    """Channels become blocks of size x size pixels (depth to space), the inverse of Unshuffle."""
+
+    kind: ClassVar[str] = "shuffle"
+    parameters: ClassVar[int] = 0
+    size: int
+
+    def shape_after(self, shape: Shape) -> Shape:
+        channels, height, width = shape
+        return channels // self.size**2, height * self.size, width * self.size
+
+
+@dataclass(frozen=True)
 class Skip:
     """A skip connection: the `size` numbers that the first layer took, flat, after the numbers that come in, flat."""
 
@@ -151,7 +180,7 @@ class Skip:
         return (math.prod(shape) + self.size,)
 
 
-Layer = Dense | Convolution | TransposedConvolution | MaxPooling | Pad | Crop | Reshape | Skip
+Layer = Dense | Convolution | TransposedConvolution | MaxPooling | Pad | Crop | Reshape | Unshuffle | Shuffle | Skip
 
 
 @dataclass(frozen=True, eq=False)

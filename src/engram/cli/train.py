@@ -9,7 +9,7 @@ import typer
 
 from engram.cli.terminal import Json, progress_bar, tell
 
-Method = Literal["cnn", "ann", "tied", "classifier", "judge", "pixel", "transform"]
+Method = Literal["cnn", "ann", "tied", "classifier", "judge", "pixel", "transform", "spatial"]
 Device = Literal["auto", "cpu", "cuda"]
 
 
@@ -20,7 +20,7 @@ def train(
     seed: Annotated[int, typer.Option(help="Draws the first weights and the order of the images.")] = 0,
     epochs: Annotated[
         int | None,
-        typer.Option(help="Default: as in the paper, 200 (classifier 20); judge 30, pixel 60, transform 100."),
+        typer.Option(help="Default: as in the paper, 200 (classifier 20); judge 16, pixel 60, transform 100."),
     ] = None,
     learning_rate: Annotated[float | None, typer.Option(help="Default: the method's recipe.")] = None,
     batch_size: Annotated[int | None, typer.Option(help="Default: 64; judge 256, transform 512.")] = None,

@@ -14,7 +14,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from engram.coding import linear
 from engram.coding.linear import Floats
 from engram.images import Pixels
-from engram.layers import Activation, Crop, Layer, MaxPooling, Pad, Reshape, Skip
+from engram.layers import Activation, Crop, Layer, MaxPooling, Pad, Reshape, Shuffle, Skip, Unshuffle
 
 
 def floats_of(images: Pixels) -> Floats:
@@ -39,16 +39,28 @@ def evaluate(layers: Sequence[Layer], x: Floats) -> Floats:
                 windows = sliding_window_view(x, (layer.size, layer.size), axis=(2, 3))
                 x = windows[:, :, :: layer.stride, :: layer.stride].max(axis=(4, 5))
             case Pad():
-                x = np.pad(x, ((0, 0), (0, 0), (0, layer.height - x.shape[2]), (0, layer.width - x.shape[3])), "edge")
+                x = _extended(x, layer.height, layer.width)
             case Crop():
                 x = x[:, :, : layer.height, : layer.width]
             case Reshape():
                 x = x.reshape(len(x), *layer.shape)
+            case Unshuffle(size):
+                rows, columns = layer.shape_after(x.shape[1:])[1:]
+                blocks = _extended(x, rows * size, columns * size).reshape(*x.shape[:2], rows, size, columns, size)
+                x = blocks.transpose(0, 1, 3, 5, 2, 4).reshape(len(x), -1, rows, columns)
+            case Shuffle(size):
+                blocks = x.reshape(len(x), -1, size, size, *x.shape[2:]).transpose(0, 1, 4, 2, 5, 3)
+                x = blocks.reshape(len(x), -1, size * x.shape[2], size * x.shape[3])
             case Skip():
                 x = np.concatenate([array.reshape(len(x), prod(array.shape[1:])) for array in (x, start)], axis=1)
             case _:
                 x = activate(linear.apply(layer, x), layer.activation)
     return x
+
+
+def _extended(x: Floats, height: int, width: int) -> Floats:
+    """The last rows and columns repeated up to height x width."""
+    return np.pad(x, ((0, 0), (0, 0), (0, height - x.shape[2]), (0, width - x.shape[3])), "edge")
 
 
 def activate(x: Floats, activation: Activation) -> Floats:

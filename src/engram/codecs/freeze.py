@@ -15,6 +15,8 @@ from engram.codecs.pixel.rounding import freeze_pixel
 from engram.codecs.quantiser import Quantiser
 from engram.codecs.rounding import CannotFreeze, TooFine, round_layers
 from engram.codecs.shaping import shape_noise
+from engram.codecs.spatial.codec import Spatial
+from engram.codecs.spatial.freezing import freeze_spatial
 from engram.codecs.synthesis import Synthesis
 from engram.codecs.transform.codec import Transform
 from engram.codecs.transform.freezing import freeze_transform
@@ -39,7 +41,7 @@ WIDEST = 1 << 12
 
 def freeze(
     trained: Model | Network, training: ImageSet, *, bits: float | None = None, loss_db: float = 0.03
-) -> Frozen | Transform | Pixel:
+) -> Frozen | Transform | Spatial | Pixel:
     """The codec of a trained network, its steps and tables fitted on training images. It needs no torch.
 
     bits: the mean rate of a code unit on these images, so an image takes about units * bits / 8 bytes; 3 if it is not
@@ -60,14 +62,15 @@ def freeze(
     return _without_prior(network, training, BITS if bits is None else bits, loss_db)
 
 
-def _with_prior(network: Network, training: ImageSet, bits: float | None, loss_db: float) -> Transform:
+def _with_prior(network: Network, training: ImageSet, bits: float | None, loss_db: float) -> Transform | Spatial:
     if bits is not None:
-        raise UsageError(
-            f"{network.method} was trained for one rate, so no bits a unit can be asked of it; "
-            "train another for another rate, with `engram train --bytes`"
+        otherwise = (
+            "ask for bytes or a PSNR" if network.method == "spatial" else "train one with `engram train --bytes`"
         )
+        raise UsageError(f"no bits a unit can be asked of {network.method}; for another rate, {otherwise}")
     _check_images(network, training)
-    codec = freeze_transform(network, training, loss_db)
+    freezing = freeze_spatial if network.method == "spatial" else freeze_transform
+    codec = freezing(network, training, loss_db)
     _check_readable(network, codec)
     return codec
 
@@ -81,7 +84,7 @@ def _without_prior(network: Network, training: ImageSet, bits: float, loss_db: f
     return codec
 
 
-def _check_readable(network: Network, codec: Frozen | Transform) -> None:
+def _check_readable(network: Network, codec: Frozen | Transform | Spatial) -> None:
     """Raises CannotFreeze where a reader would refuse the codec's model."""
     try:
         codec.from_config(codec.config(), codec.model)

@@ -23,8 +23,10 @@ from engram.layers import (
     Pad,
     Reshape,
     Shape,
+    Shuffle,
     Skip,
     TransposedConvolution,
+    Unshuffle,
     shapes,
 )
 from engram.report.ink import color
@@ -206,7 +208,7 @@ def _words(layer: Layer) -> tuple[str, str]:
             return f"{layer.kind} {dimensions((size, size))}, stride {stride}", ""
         case Pad() | Crop():
             return f"{layer.kind} to {dimensions((layer.height, layer.width))}", ""
-        case Reshape():
+        case Reshape() | Unshuffle() | Shuffle():
             return layer.kind, ""
         case Skip():
             return f"{layer.kind} connection", f"{number(layer.size, 0)} numbers"

@@ -62,11 +62,11 @@ RECIPES = {
     "ann": Recipe(epochs=200, optimiser="sgd", learning_rate=100.0, precision="bfloat16"),
     "tied": Recipe(epochs=200, optimiser="sgd", learning_rate=100.0, precision="bfloat16"),
     "classifier": Recipe(epochs=20, optimiser="sgd", learning_rate=0.01),
-    "judge": Recipe(epochs=30, optimiser="sgd", learning_rate=0.1, momentum=0.9, batch_size=256, precision="bfloat16"),
+    "judge": Recipe(epochs=16, optimiser="sgd", learning_rate=0.1, momentum=0.9, batch_size=256, precision="bfloat16"),
     "transform": Recipe(
         epochs=100, optimiser="adam", learning_rate=2e-3, batch_size=512, precision="bfloat16", bytes_per_image=16.0
     ),
-    "spatial": Recipe(epochs=30, optimiser="adam", learning_rate=2e-3, precision="bfloat16"),
+    "spatial": Recipe(epochs=40, optimiser="adam", learning_rate=3e-3, precision="bfloat16"),
     "pixel": Recipe(epochs=60, optimiser="adam", learning_rate=3e-3, precision="bfloat16"),
 }
 """The recipe of each method: in the paper's reproduction, and of ours."""

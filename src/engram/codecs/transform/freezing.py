@@ -119,8 +119,8 @@ class _Rounding:
             largest = max(1.25 * float(x.max()), sums)
             shift = max(0, ceil(log2(largest / sums / ACTIVATION_LEVELS)))
             unit = sums * 2**shift
-            linear = _whole(layer.weight / weight_unit, layer.bias / sums, mean * (weight_unit / sums))
-            rounded.append(IntegerLayer(linear, _possible(shift), 0, ceil(largest / unit)))
+            linear = whole_dense(layer.weight / weight_unit, layer.bias / sums, mean * (weight_unit / sums))
+            rounded.append(IntegerLayer(linear, possible_shift(shift), 0, ceil(largest / unit)))
         return rounded, unit, x
 
     def output(
@@ -140,10 +140,10 @@ class _Rounding:
         ratio = np.sqrt(np.square(x / unit).mean() / max(1e-9, np.square(symbols.astype(np.float64)).mean()))
         coarser = 2.0 ** int(np.log2(max(1, ratio)))
         weight[hidden:] = np.rint(weight[hidden:] / coarser) * coarser
-        return IntegerLayer(_whole(weight, layer.bias / sums, mean), _possible(shift), *ends)
+        return IntegerLayer(whole_dense(weight, layer.bias / sums, mean), possible_shift(shift), *ends)
 
 
-def _whole(weight: NDArray[Any], bias: NDArray[Any], mean: NDArray[Any]) -> Dense:
+def whole_dense(weight: NDArray[Any], bias: NDArray[Any], mean: NDArray[Any]) -> Dense:
     """A dense layer in whole numbers, its bias set right by what rounding does to the sums at the mean input."""
     rounded = np.rint(weight.astype(np.float64))
     numbers = [rounded, np.rint(bias + mean @ (weight - rounded))]
@@ -152,7 +152,7 @@ def _whole(weight: NDArray[Any], bias: NDArray[Any], mean: NDArray[Any]) -> Dens
     return Dense(numbers[0], numbers[1], "none")
 
 
-def _possible(shift: int) -> int:
+def possible_shift(shift: int) -> int:
     if shift > LARGEST_SHIFT:
         raise TooFine(f"a shift of {shift} is beyond the {LARGEST_SHIFT} of a model's layers")
     return shift
@@ -181,7 +181,7 @@ def _round_prior(layers: tuple[Layer, ...], symbols: Symbols, limits: Integers) 
             continue
         prior = Prior(limits, tuple(made), *ends)
         nearest, contexts = prior.contexts(symbols)
-        levels, bits = _tables(symbols - nearest, contexts)
+        levels, bits = fitted_tables(symbols - nearest, contexts)
         least = min(least, bits)
         if found is not None and bits > least * (1 + LOSS_RATE):
             break
@@ -191,7 +191,7 @@ def _round_prior(layers: tuple[Layer, ...], symbols: Symbols, limits: Integers) 
     return found
 
 
-def _tables(distances: Symbols, contexts: Contexts) -> tuple[tables.Levels, float]:
+def fitted_tables(distances: Symbols, contexts: Contexts) -> tuple[tables.Levels, float]:
     """levels[SCALES, STORED, 2 reach + 1] fitted to the distances in their contexts, and their mean bits an image."""
     reach = int(np.abs(distances).max(initial=1).clip(1, LARGEST_REACH))
     size = 2 * reach + 1

@@ -94,12 +94,7 @@ class Prior:
         for layer in self.hidden:
             x = layer(x)
         x = np.concatenate([x, start], axis=1)
-        return self._nearest(self.centre(x), self.scale(x))
-
-    def _nearest(self, centre: Floats, scale: Floats) -> tuple[NDArray[np.int32], Contexts]:
-        whole = centre.astype(np.int32) + FRACTIONS // 2
-        nearest = whole // FRACTIONS
-        return nearest, scale.astype(np.intp) * FRACTIONS + (whole - nearest * FRACTIONS)
+        return nearest_of(self.centre(x), self.scale(x))
 
     def walk(self, count: int, choose: Choose) -> Symbols:
         """symbols[count, units], unit after unit: choose(unit, nearest[count], contexts[count]) gives each unit's."""
@@ -117,7 +112,7 @@ class Prior:
                 sums += weight[unit, :known] @ states[-1][:known]
                 sums += layer.linear.bias[unit]
                 ends.append(layer.rounded(sums))
-            nearest, contexts = self._nearest(*ends)
+            nearest, contexts = nearest_of(*ends)
             limit = self.limits[unit]
             symbols[unit] = choose(unit, nearest, contexts).clip(-limit, limit)
             before = symbols[: unit + 1]
@@ -128,6 +123,13 @@ class Prior:
                 state[block] = layer.rounded(sums)
                 before = state[: block.stop]
         return symbols.T.astype(np.int32)
+
+
+def nearest_of(centre: Floats, scale: Floats) -> tuple[NDArray[np.int32], Contexts]:
+    """The nearest whole number to each centre, and the context."""
+    whole = centre.astype(np.int32) + FRACTIONS // 2
+    nearest = whole // FRACTIONS
+    return nearest, scale.astype(np.intp) * FRACTIONS + (whole - nearest * FRACTIONS)
 
 
 def _check(layer: IntegerLayer, fits: bool, allowed: NDArray[np.bool_], largest: Integers) -> None:

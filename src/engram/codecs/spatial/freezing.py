@@ -1,0 +1,202 @@
+"""From a trained spatial network to its codec: prior and synthesis in whole numbers, tables from what is seen.
+
+As in `codecs/transform/freezing`: a layer's weights come in a unit, as coarse as the loss allows; the sums of a last
+layer in what they mean, divided by a power of two. What a layer takes comes in parts (hidden numbers, symbols), each in
+a unit of its own. All of it is fitted over many quantisation steps at once, for the codec is to serve them all.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engram.codecs.analysis import activate
+from engram.codecs.rounding import CannotFreeze, TooFine
+from engram.codecs.settings import LARGEST_ACTIVATION
+from engram.codecs.spatial import rounding
+from engram.codecs.spatial.codec import Spatial, codes_of
+from engram.codecs.spatial.model import LARGEST_LIMIT, SpatialModel
+from engram.codecs.spatial.prior import Prior
+from engram.codecs.spatial.synthesis import Synthesis, images_of
+from engram.codecs.transform.freezing import (
+    COARSEST,
+    FINEST,
+    LOSS_RATE,
+    LOWEST_SCALE,
+    ROOM,
+    SCALES,
+    SCALES_A_UNIT,
+    fitted_tables,
+)
+from engram.codecs.transform.prior import FRACTIONS
+from engram.coding import grid as grids
+from engram.coding import linear
+from engram.coding.grid import Grid
+from engram.coding.integer import Integers
+from engram.coding.linear import Floats
+from engram.coding.rangecoder import Symbols
+from engram.coding.tables import Levels
+from engram.images import ImageSet, Pixels
+from engram.layers import Convolution, Dense, Network, Shuffle, Unshuffle
+
+STEPS = (24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768)
+"""The quantisation steps, in half gray levels, that tables and units are fitted at."""
+FITTED, MEASURED = 600, 100
+"""How many training images of each step fit the tables, and measure the loss of whole numbers."""
+STEP = 64
+"""The step that a codec is given first."""
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """Some images at a step, with the symbols of their grids: int32[n, rows, columns, units]."""
+
+    step: int
+    images: Pixels
+    symbols: Symbols
+
+
+def freeze_spatial(network: Network, training: ImageSet, loss_db: float) -> Spatial:
+    """The codec of a spatial network; `freeze` has the promises. Raises CannotFreeze for another network."""
+    _check(network)
+    grid = Grid(network.image_shape)
+    codes, pictures = [], []
+    for index, step in enumerate(STEPS):
+        images = training.images[index :: max(1, len(training) // FITTED)][:FITTED]
+        pictures.append(images if len(images) else training.images[:1])
+        codes.append(codes_of(network.analysis, grid, pictures[-1], step))
+    largest = np.max([np.abs(code).max(axis=(0, 1, 2)) * step for code, step in zip(codes, STEPS, strict=True)], axis=0)
+    limits = np.ceil(largest * ROOM / grids.FINEST).clip(1, LARGEST_LIMIT).astype(np.int64)
+    seen = []
+    for step, images, code in zip(STEPS, pictures, codes, strict=True):
+        most = np.maximum(1, limits * grids.FINEST // step)
+        seen.append(_Seen(step, images, np.rint(code.clip(-most, most)).astype(np.int32)))
+    prior, levels = _round_prior(network, grid, limits, seen)
+    thin = [_Seen(some.step, some.images[:MEASURED], some.symbols[:MEASURED]) for some in seen]
+    synthesis = _round_synthesis(network, grid, limits, thin, loss_db)
+    return Spatial(SpatialModel(prior, levels, synthesis), STEP, network.analysis)
+
+
+def _check(network: Network) -> None:
+    """Raises CannotFreeze unless the layers are those that a spatial network describes."""
+    halves = (network.analysis[1:], network.analysis[:1]), (network.synthesis[:-1], network.synthesis[-1:])
+    convolutions = all(
+        len(half) == 4
+        and isinstance(half[0], Dense)
+        and all(isinstance(layer, Convolution) for layer in half[1:])
+        and isinstance(end[0], Unshuffle | Shuffle)
+        for half, end in halves
+    )
+    if not convolutions or len(network.prior) != 6 or not all(isinstance(layer, Dense) for layer in network.prior):
+        raise CannotFreeze(f"{network.method} has no layers of the form that the spatial codec takes")
+
+
+def _round_prior(network: Network, grid: Grid, limits: Integers, seen: list[_Seen]) -> tuple[Prior, Levels]:
+    """The prior in whole numbers, as coarse as LOSS_RATE allows, and its tables."""
+    features, first, second, third, fourth, output = (layer for layer in network.prior if isinstance(layer, Dense))
+    units = grid.units
+    examples = [_examples(grid, some.symbols[:MEASURED], some.step) for some in seen]
+    around, own, where = (np.concatenate(part).astype(np.float32) for part in zip(*examples, strict=True))
+    c1 = around @ first.weight + where @ features.weight + first.bias
+    c2 = activate(c1.copy(), "relu") @ second.weight + second.bias
+    h1 = np.concatenate([activate(c2.copy(), "relu"), own], axis=1) @ third.weight + third.bias
+    h2 = activate(h1.copy(), "relu") @ fourth.weight + fourth.bias
+    near, mine = rounding.Part(around), rounding.Part(own)
+    ends = [
+        (Dense(output.weight[:, :units], output.bias[:units], "none"), 1 / FRACTIONS),
+        (Dense(output.weight[:, units:], output.bias[units:] - np.float32(LOWEST_SCALE), "none"), 1 / SCALES_A_UNIT),
+    ]
+    furthest = min(int(FRACTIONS * limits.max()), LARGEST_ACTIVATION)
+    limited = (-furthest, furthest), (0, SCALES - 1)
+    found, least = None, np.inf
+    for half_octaves in range(FINEST, COARSEST - 1, -1):
+        coarseness = 2 ** (-half_octaves / 2)
+        try:
+            made1, part1 = rounding.hidden(first, [near], c1, coarseness)
+            made2, part2 = rounding.hidden(second, [part1], c2, coarseness)
+            made3, part3 = rounding.hidden(third, [part2, mine], h1, coarseness)
+            made4, part4 = rounding.hidden(fourth, [part3], h2, coarseness)
+            lasts = [
+                rounding.last(dense, [part4, part2, near, mine], meaning, limit, coarseness)
+                for (dense, meaning), limit in zip(ends, limited, strict=True)
+            ]
+        except TooFine:
+            continue
+        layers = *(made.layer for made in (made1, made2, made3, made4)), *lasts
+        prior = Prior(grid, limits, made1.added(features.weight), layers)
+        levels, bits = _tables(prior, seen)
+        least = min(least, bits)
+        if found is not None and bits > least * (1 + LOSS_RATE):
+            break
+        found = prior, levels
+    if found is None:
+        raise CannotFreeze("the prior's numbers do not fit into those of a model")
+    return found
+
+
+def _examples(grid: Grid, symbols: Symbols, step: int) -> tuple[Symbols, Symbols, Integers]:
+    """(around, own, features), a row for each cell of each image."""
+    margin = grids.MARGIN
+    canvas = np.pad(symbols, ((0, 0), (margin, 0), (margin, margin), (0, 0)))
+    y, x = np.indices((grid.rows, grid.columns)).reshape(2, -1)
+    near = np.concatenate([canvas[:, margin + y + dy, margin + x + dx] for dy, dx in grids.OFFSETS], axis=2)
+    where = grid.features_at(step).reshape(grid.features, -1).T
+    return near.reshape(-1, near.shape[2]), symbols.reshape(-1, grid.units), np.tile(where, (len(symbols), 1))
+
+
+def _tables(prior: Prior, seen: list[_Seen]) -> tuple[Levels, float]:
+    """The tables fitted to all distances in their contexts, and their mean bits an image."""
+    distances, contexts = [], []
+    for some in seen:
+        nearest, found = prior.contexts(some.symbols, some.step)
+        distances.append((some.symbols - nearest).reshape(len(nearest), -1))
+        contexts.append(found.reshape(len(nearest), -1))
+    return fitted_tables(np.concatenate(distances), np.concatenate(contexts))
+
+
+def _round_synthesis(network: Network, grid: Grid, limits: Integers, seen: list[_Seen], loss_db: float) -> Synthesis:
+    """The synthesis, as coarse as loss_db in the mean over the steps allows, or else as fine as can be."""
+    features = network.synthesis[0]
+    assert isinstance(features, Dense)
+    first, second, output = (layer for layer in network.synthesis if isinstance(layer, Convolution))
+    codes = np.concatenate([some.symbols * np.float32(some.step / 510) for some in seen]).transpose(0, 3, 1, 2)
+    where = [features.weight.T @ grid.features_at(some.step).reshape(grid.features, -1) for some in seen]
+    added = np.concatenate([np.tile(one, (len(some.images), 1, 1)) for one, some in zip(where, seen, strict=True)])
+    h1 = linear.apply(first, codes)
+    h1 += added.reshape(h1.shape).astype(np.float32)
+    h2 = linear.apply(second, activate(h1.copy(), "relu"))
+    pixels = linear.apply(output, np.concatenate([activate(h2.copy(), "relu"), codes], axis=1))
+    images = np.concatenate([some.images for some in seen])
+    cells = np.rint(pixels * 255).clip(0, 255).astype(np.uint8)
+    allowed = _errors(images_of(cells, grid), images) * 10 ** (loss_db / 10) + 1e-3
+    mine = rounding.Part(_rows(codes), 1 / 510)
+    synthesis = None
+    for half_octaves in range(COARSEST, FINEST + 1):
+        coarseness = 2 ** (-half_octaves / 2)
+        try:
+            made1, part1 = rounding.hidden(first, [mine], _rows(h1), coarseness)
+            made2, part2 = rounding.hidden(second, [part1], _rows(h2), coarseness)
+            end = rounding.last(output, [part2, mine], 1 / 255, (0, 255), coarseness)
+        except TooFine:
+            break
+        synthesis = Synthesis(grid, limits, made1.added(features.weight), (made1.layer, made2.layer, end))
+        made = np.concatenate([synthesis.pixels(some.symbols, some.step) for some in seen])
+        if np.log(_errors(made, images) / allowed).mean() <= 0:
+            break
+    if synthesis is None:
+        raise CannotFreeze("the synthesis' numbers do not fit into those of a model")
+    return synthesis
+
+
+def _rows(x: Floats) -> Floats:
+    """[n * rows * columns, channels] of [n, channels, rows, columns]."""
+    return x.transpose(0, 2, 3, 1).reshape(-1, x.shape[1])
+
+
+def _errors(made: Pixels, images: Pixels) -> NDArray[np.float64]:
+    """The mean squared error at each of STEPS, in gray levels; there are as many images of each."""
+    squares = np.square(made.astype(np.float32) - images).reshape(len(STEPS), -1)
+    means: NDArray[np.float64] = squares.mean(axis=1, dtype=np.float64)
+    return means

@@ -1,0 +1,81 @@
+"""Training a spatial code for all rates at once: each image of a batch has a quantisation step of its own.
+
+The loss is bits + weight * mean squared error, where the weight is what a step is worth at high rates; rounding is
+stood in for as in `training/transform`. Coarse steps count for more, or the fine ones' many bits would drown them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import final
+
+import torch
+from torch import Tensor
+
+from engram.networks.spatial import MIDDLE_STEP, Spatial
+from engram.training.recipe import Recipe
+from engram.training.steps import Step, optimiser_state, restore_optimiser
+from engram.training.transform import LARGEST_GRADIENT, bits_of
+
+STEPS = 12.0, 450.0
+"""The quantisation steps that are learned, in gray levels; each octave is drawn as often."""
+WARM_UP = 200
+"""Steps until the learning rate is what the recipe says; it falls from FALLING on, by a cosine."""
+FALLING = 0.3
+ANALYSIS_RESTS = 0.88
+"""From this share of all steps on, symbols are whole."""
+COUNTED = 0.9
+"""An image counts by its step to this power: bits fall about so as steps grow."""
+
+
+@final
+class SpatialStep(Step):
+    """Steps towards the fewest errors at every rate, over all epochs of the recipe. The loss is in bits for a value."""
+
+    def __init__(self, network: Spatial, recipe: Recipe, images: Tensor, seed: int) -> None:
+        self.network, self.recipe, self.seed, self.done = network, recipe, seed, 0
+        self.values = math.prod(network.image_shape)
+        self.steps = recipe.epochs * -(-len(images) // recipe.batch_size)
+        self.optimiser = torch.optim.Adam(network.parameters(), recipe.learning_rate, fused=True)
+        self.draws = torch.Generator(images.device)
+
+    def __call__(self, inputs: Tensor, targets: Tensor) -> Tensor:
+        share = self.done / self.steps
+        rate = min(1.0, (self.done + 1) / min(WARM_UP, 1 + self.steps // 5))
+        falling = max(0.0, share - FALLING) / (1 - FALLING)
+        for group in self.optimiser.param_groups:
+            group["lr"] = self.recipe.learning_rate * rate * (0.505 + 0.495 * math.cos(math.pi * falling))
+        self.draws.manual_seed((self.seed << 32) + self.done)
+        loss = self._loss(inputs, share > ANALYSIS_RESTS)
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(self.network.parameters(), LARGEST_GRADIENT)
+        self.optimiser.step()
+        self.done += 1
+        return loss.detach()
+
+    def _loss(self, images: Tensor, whole: bool) -> Tensor:
+        network = self.network
+        drawn = torch.rand(len(images), generator=self.draws, device=images.device)
+        steps = STEPS[0] * (STEPS[1] / STEPS[0]) ** drawn
+        with torch.autocast(images.device.type, torch.bfloat16, self.recipe.precision == "bfloat16"):
+            with torch.set_grad_enabled(not whole):
+                code = network.analysis(images, steps).float()
+            rounded = code + (code.round() - code).detach()
+            noise = torch.rand(code.shape, generator=self.draws, device=code.device) - 0.5
+            counted = rounded if whole else code + noise
+            mean, log_scale = network.distributions(counted, steps)
+            made = network.synthesis(rounded, steps).float()
+        bits = bits_of(counted, mean, log_scale).flatten(1).sum(1)
+        errors = (255 * (made - images)).square().flatten(1).sum(1)
+        losses = bits + 6 / math.log(2) / steps.square() * errors
+        return (losses * (steps / MIDDLE_STEP) ** COUNTED).mean() / self.values
+
+    def state(self) -> dict[str, Tensor]:
+        return {"done": torch.tensor(self.done)} | optimiser_state(self.optimiser)
+
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        rest = dict(state)
+        self.done = int(rest.pop("done"))
+        restore_optimiser(self.optimiser, list(self.network.parameters()), rest)
