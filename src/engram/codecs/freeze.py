@@ -64,10 +64,12 @@ def freeze(
 
 def _with_prior(network: Network, training: ImageSet, bits: float | None, loss_db: float) -> Transform | Spatial:
     if bits is not None:
-        otherwise = (
-            "ask for bytes or a PSNR" if network.method == "spatial" else "train one with `engram train --bytes`"
+        if network.method == "spatial":
+            raise UsageError("no bits a unit can be asked of spatial; ask for bytes an image, or for a PSNR")
+        raise UsageError(
+            f"{network.method} was trained for one rate, so no bits a unit can be asked of it; "
+            "train another for another rate, with `engram train --bytes`"
         )
-        raise UsageError(f"no bits a unit can be asked of {network.method}; for another rate, {otherwise}")
     _check_images(network, training)
     freezing = freeze_spatial if network.method == "spatial" else freeze_transform
     codec = freezing(network, training, loss_db)
