@@ -7,7 +7,9 @@ a unit of its own. All of it is fitted over many quantisation steps at once, for
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,7 +36,7 @@ from engram.codecs.transform.prior import FRACTIONS
 from engram.coding import grid as grids
 from engram.coding import linear
 from engram.coding.grid import Grid
-from engram.coding.integer import Integers
+from engram.coding.integer import InexactNetwork, Integers
 from engram.coding.linear import Floats
 from engram.coding.rangecoder import Symbols
 from engram.coding.tables import Levels
@@ -47,6 +49,9 @@ FITTED, MEASURED = 600, 100
 """How many training images of each step fit the tables, and measure the loss of whole numbers."""
 STEP = 64
 """The step that a codec is given first."""
+
+
+Rounded = TypeVar("Rounded", Prior, Synthesis)
 
 
 @dataclass(frozen=True)
@@ -74,8 +79,7 @@ def freeze_spatial(network: Network, training: ImageSet, loss_db: float) -> Spat
         most = np.maximum(1, limits * grids.FINEST // step)
         seen.append(_Seen(step, images, np.rint(code.clip(-most, most)).astype(np.int32)))
     prior, levels = _round_prior(network, grid, limits, seen)
-    thin = [_Seen(some.step, some.images[:MEASURED], some.symbols[:MEASURED]) for some in seen]
-    synthesis = _round_synthesis(network, grid, limits, thin, loss_db)
+    synthesis = _round_synthesis(network, grid, limits, _few(seen), loss_db)
     return Spatial(SpatialModel(prior, levels, synthesis), STEP, network.analysis)
 
 
@@ -110,8 +114,8 @@ def _round_prior(network: Network, grid: Grid, limits: Integers, seen: list[_See
     ]
     furthest = min(int(FRACTIONS * limits.max()), LARGEST_ACTIVATION)
     limited = (-furthest, furthest), (0, SCALES - 1)
-    found, least = None, np.inf
-    for half_octaves in range(FINEST, COARSEST - 1, -1):
+
+    def rounded(half_octaves: int) -> Prior | None:
         coarseness = 2 ** (-half_octaves / 2)
         try:
             made1, part1 = rounding.hidden(first, [near], c1, coarseness)
@@ -122,18 +126,45 @@ def _round_prior(network: Network, grid: Grid, limits: Integers, seen: list[_See
                 rounding.last(dense, [part4, part2, near, mine], meaning, limit, coarseness)
                 for (dense, meaning), limit in zip(ends, limited, strict=True)
             ]
-        except TooFine:
-            continue
-        layers = *(made.layer for made in (made1, made2, made3, made4)), *lasts
-        prior = Prior(grid, limits, made1.added(features.weight), layers)
-        levels, bits = _tables(prior, seen)
-        least = min(least, bits)
-        if found is not None and bits > least * (1 + LOSS_RATE):
-            break
-        found = prior, levels
-    if found is None:
-        raise CannotFreeze("the prior's numbers do not fit into those of a model")
-    return found
+            layers = *(made.layer for made in (made1, made2, made3, made4)), *lasts
+            return Prior(grid, limits, made1.added(features.weight), layers)
+        except (TooFine, InexactNetwork):
+            return None
+
+    few, most = _few(seen), np.inf
+
+    def fits(prior: Prior) -> bool:
+        nonlocal most
+        bits = _tables(prior, few)[1]
+        most = min(most, bits * (1 + LOSS_RATE))
+        return bits <= most
+
+    prior = _coarsest(rounded, fits)
+    return prior, _tables(prior, seen)[0]
+
+
+def _coarsest(rounded: Callable[[int], Rounded | None], fits: Callable[[Rounded], bool]) -> Rounded:
+    """What `rounded` makes of the smallest number of half octaves that fits, or of the largest possible.
+
+    The finest possible is looked at first. Raises CannotFreeze where none is possible.
+    """
+    finest = next((made for made in map(rounded, range(FINEST, COARSEST - 1, -1)) if made is not None), None)
+    if finest is None:
+        raise CannotFreeze("the network's numbers do not fit into those of a model")
+    fits(finest)
+    low, high, best = COARSEST, FINEST, finest
+    while low < high:
+        middle = (low + high) // 2
+        made = rounded(middle)
+        if made is not None and fits(made):
+            high, best = middle, made
+        else:
+            low = middle + 1
+    return best
+
+
+def _few(seen: list[_Seen]) -> list[_Seen]:
+    return [_Seen(some.step, some.images[:MEASURED], some.symbols[:MEASURED]) for some in seen]
 
 
 def _examples(grid: Grid, symbols: Symbols, step: int) -> tuple[Symbols, Symbols, Integers]:
@@ -169,25 +200,25 @@ def _round_synthesis(network: Network, grid: Grid, limits: Integers, seen: list[
     h2 = linear.apply(second, activate(h1.copy(), "relu"))
     pixels = linear.apply(output, np.concatenate([activate(h2.copy(), "relu"), codes], axis=1))
     images = np.concatenate([some.images for some in seen])
-    cells = np.rint(pixels * 255).clip(0, 255).astype(np.uint8)
+    cells = np.rint(pixels * 255).clip(0, 255).astype(np.uint8).transpose(0, 2, 3, 1)
     allowed = _errors(images_of(cells, grid), images) * 10 ** (loss_db / 10) + 1e-3
     mine = rounding.Part(_rows(codes), 1 / 510)
-    synthesis = None
-    for half_octaves in range(COARSEST, FINEST + 1):
+
+    def rounded(half_octaves: int) -> Synthesis | None:
         coarseness = 2 ** (-half_octaves / 2)
         try:
             made1, part1 = rounding.hidden(first, [mine], _rows(h1), coarseness)
             made2, part2 = rounding.hidden(second, [part1], _rows(h2), coarseness)
             end = rounding.last(output, [part2, mine], 1 / 255, (0, 255), coarseness)
-        except TooFine:
-            break
-        synthesis = Synthesis(grid, limits, made1.added(features.weight), (made1.layer, made2.layer, end))
+            return Synthesis(grid, limits, made1.added(features.weight), (made1.layer, made2.layer, end))
+        except (TooFine, InexactNetwork):
+            return None
+
+    def fits(synthesis: Synthesis) -> bool:
         made = np.concatenate([synthesis.pixels(some.symbols, some.step) for some in seen])
-        if np.log(_errors(made, images) / allowed).mean() <= 0:
-            break
-    if synthesis is None:
-        raise CannotFreeze("the synthesis' numbers do not fit into those of a model")
-    return synthesis
+        return float(np.log(_errors(made, images) / allowed).mean()) <= 0
+
+    return _coarsest(rounded, fits)
 
 
 def _rows(x: Floats) -> Floats:

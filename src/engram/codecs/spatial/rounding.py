@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from math import ceil, log2
 from typing import Any
 
@@ -42,13 +43,13 @@ class Part:
     def numbers(self) -> int:
         return int(self.examples.shape[1])
 
-    @property
+    @cached_property
     def means(self) -> Floats:
         """Of the whole numbers."""
         means: Floats = self.examples.mean(axis=0) / self.sizes / self.unit
         return means
 
-    @property
+    @cached_property
     def typical(self) -> float:
         """The root mean square of the whole numbers."""
         return float(np.sqrt(np.square(self.examples / self.sizes, dtype=np.float64).mean())) / self.unit
