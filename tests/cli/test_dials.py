@@ -14,6 +14,7 @@ import engram
 from engram.codecs.pca import fit_pca
 from engram.datasets import arrays, wardrobe
 from engram.models import Model
+from engram.training.fit import fit
 
 WHOLE = wardrobe.draw(640, 0)
 IMAGES = WHOLE.with_images(WHOLE.images[:, :, 1:])
@@ -59,10 +60,70 @@ def test_a_largest_error_is_kept_by_what_was_learned(dial: tuple[str, ...], larg
     assert json.loads(done.stdout)["bytes_per_image_with_model"] < 400
 
 
-def test_a_quality_without_a_model_is_reached(place: Path) -> None:
-    done = pack(place, "--psnr", "40", "--budget", "1s")
+@pytest.mark.parametrize(("wanted", "codec"), [(40, "pixel"), (14, "frozen")])
+def test_a_quality_without_a_model_is_reached(wanted: int, codec: str, place: Path) -> None:
+    done = pack(place, "--psnr", str(wanted), "--budget", "4s")
     assert done.returncode == 0, done.stderr
-    assert 40 <= engram.measure(place / "a.egm", IMAGES)["psnr_db"] < 42.5
+    assert engram.info(place / "a.egm").codec == codec
+    row, said = engram.measure(place / "a.egm", IMAGES), json.loads(done.stdout)
+    assert wanted - 0.2 <= row["psnr_db"] < wanted + 2.5
+    assert said["psnr_db"] == pytest.approx(row["psnr_db"], abs=0.2)
+    assert said["measured_images"] == 512
+
+
+@pytest.mark.parametrize("wanted", [3.0, 12.0])
+def test_a_size_without_a_model_is_reached(wanted: float, place: Path) -> None:
+    done = pack(place, "--bytes", str(wanted), "--budget", "4s")
+    assert done.returncode == 0, done.stderr
+    assert engram.info(place / "a.egm").bytes_by_part["blocks"] / len(IMAGES) == pytest.approx(wanted, rel=0.04)
+
+
+def test_a_size_above_that_of_the_images_takes_all_of_them(place: Path) -> None:
+    assert pack(place, "--bytes", "5000", "--budget", "0").returncode == 0
+    with engram.open(place / "a.egm") as archive:
+        assert np.array_equal(archive[:], IMAGES.images)
+
+
+def test_noise_takes_the_bytes_asked_for_and_no_fewer_than_there_are(place: Path) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (100, 12, 12, 1), np.uint8)
+    np.savez(place / "images.npz", images=noise)
+    done = pack(place, "--bytes", "2", "--budget", "1s")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["psnr_db"] < 12
+    done = pack(place, "--bytes", "0.01", "--budget", "1s", "--force")
+    assert done.returncode == 2
+    assert "0.01 bytes an image are out of reach: the fewest that images like these were brought to are" in done.stderr
+
+
+def test_accuracy_is_kept_as_asked_by_a_judge_that_is_given(place: Path) -> None:
+    fit(WHOLE, "classifier", epochs=16, momentum=0.9, batch_size=16).save(place / "judge")
+    arrays.save(place / "images.npz", WHOLE)
+    done = pack(place, "--accuracy-loss", "5", "--judge", "judge", "--budget", "2s")
+    assert done.returncode == 0, done.stderr
+    said = json.loads(done.stdout)
+    assert said["accuracy_of_originals"] > 0.8
+    assert said["accuracy"] >= said["accuracy_of_originals"] - 0.05
+    assert said["bytes_per_image_with_model"] < 100
+    done = pack(place, "-m", "fashion-mnist-max-error-8", "--judge", "judge", "--force")
+    assert 0 <= json.loads(done.stdout)["accuracy"] <= 1
+
+
+def test_accuracy_is_kept_as_asked_by_a_judge_that_is_learned(place: Path) -> None:
+    done = pack(place, "--accuracy-loss", "10", "--budget", "2s")
+    assert done.returncode == 0, done.stderr
+    said = json.loads(done.stdout)
+    assert said["accuracy"] >= said["accuracy_of_originals"] - 0.1
+    assert said["measured_images"] == 64
+
+
+def test_a_model_that_loses_more_accuracy_is_refused(place: Path) -> None:
+    fit(IMAGES, "classifier", epochs=12, momentum=0.9).save(place / "judge")
+    done = pack(place, "-m", "model", "--accuracy-loss", "0", "--judge", "judge")
+    assert done.returncode in (0, 2)
+    fit(IMAGES, "transform", epochs=1, bytes_per_image=0.5).save(place / "rough")
+    done = pack(place, "-m", "rough", "--accuracy-loss", "0", "--judge", "judge", "--force")
+    assert done.returncode == 2
+    assert "points of accuracy are lost, not 0 at most" in done.stderr
 
 
 @pytest.mark.parametrize(("shape", "codec"), [((28, 28), "pixel"), ((20, 27), "raw")])
@@ -93,8 +154,11 @@ def test_an_archive_is_a_model_for_more_images(place: Path) -> None:
     ("options", "message"),
     [
         (("--lossless", "--bytes", "3"), "one dial at a time, not --lossless and --bytes"),
-        (("--bytes", "3"), "--bytes takes a model: -m MODEL"),
-        (("--psnr", "20"), "--psnr below 30 takes a model"),
+        (("--bytes", "0"), "--bytes is above 0, not 0"),
+        (("--bits", "3"), "--bits takes a model: -m MODEL"),
+        (("--accuracy-loss", "101"), "--accuracy-loss is in points, 0 to 100, not 101"),
+        (("--judge", "model"), "a judge is a classifier, not pca"),
+        (("--judge", "nothing"), "'nothing' is no file, and no judge that comes with engram"),
         (("--budget", "soon"), "--budget is a time such as 90s"),
         (("-m", "model", "--lossless"), "promises no largest error"),
         (("-m", "model", "--bytes", "3", "--psnr", "20"), "one dial at a time, not --bytes and --psnr"),
@@ -107,3 +171,11 @@ def test_what_cannot_be_is_wrong_usage_and_writes_nothing(options: tuple[str, ..
     assert done.returncode == 2
     assert message in done.stderr
     assert not (place / "a.egm").exists()
+
+
+@pytest.mark.parametrize("options", [("--accuracy-loss", "1"), ("--judge", "model")])
+def test_accuracy_takes_labels(options: tuple[str, ...], place: Path) -> None:
+    np.savez(place / "images.npz", images=IMAGES.images)
+    done = pack(place, *options)
+    assert done.returncode == 2
+    assert "images.npz has no labels: give a folder with one sub-folder for each class" in done.stderr

@@ -31,6 +31,19 @@ def load(name: str) -> Codec:
         return archive.codec
 
 
+@cache
+def judges() -> tuple[str, ...]:
+    """The names of the classifiers that come with engram, sorted."""
+    return tuple(sorted(path.stem for path in FOLDER.glob("*.safetensors")))
+
+
+def judge(name: str) -> Path:
+    """The model file of a classifier that comes with engram. Raises UnknownModel."""
+    if name not in judges():
+        raise UnknownModel(f"{name!r} is no file, and no judge that comes with engram; there are {', '.join(judges())}")
+    return FOLDER / f"{name}.safetensors"
+
+
 def find(sha256: str) -> bytes | None:
     """The shipped model of this SHA-256, if there is one."""
     for name in names():

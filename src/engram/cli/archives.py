@@ -11,7 +11,7 @@ import typer
 from engram.cli.terminal import Json, progress_bar, tell
 
 if TYPE_CHECKING:
-    from engram.archive import Breakdown
+    from engram.archive import Breakdown, Packed
     from engram.archive.verification import Verification
 
 ArchivePath = Annotated[Path, typer.Argument(metavar="FILE", help="An archive, FILE.egm.")]
@@ -37,9 +37,17 @@ def pack(
         int | None, typer.Option("--max-error", min=0, max=63, help="No value is off by more than this.")
     ] = None,
     bytes_: Annotated[
-        float | None, typer.Option("--bytes", help="With a model: bytes an image, the model apart.")
+        float | None, typer.Option("--bytes", help="Bytes an image, the model apart, for the best quality.")
     ] = None,
     psnr: Annotated[float | None, typer.Option("--psnr", help="Quality in dB, in the fewest bytes.")] = None,
+    accuracy_loss: Annotated[
+        float | None,
+        typer.Option("--accuracy-loss", metavar="PERCENT", help="A classifier may get so many points worse."),
+    ] = None,
+    judge: Annotated[
+        Path | None,
+        typer.Option("--judge", metavar="MODEL", help="The classifier, a file or one that engram brings; or learned."),
+    ] = None,
     bits: Annotated[float | None, typer.Option("--bits", help="With a model: mean bits for each code unit.")] = None,
     budget: Annotated[
         str, typer.Option("--budget", metavar="TIME", help="Without a model: how long to learn; 90s, 2m, 0 for not.")
@@ -60,27 +68,40 @@ def pack(
     from engram import archive
     from engram.archive.interrupted import interrupted
     from engram.cli import choosing
+    from engram.cli.judging import MOST_JUDGED, SHARE_OF_JUDGE, check_labels, judging
+    from engram.cli.learned import Collection, by_learning
+    from engram.cli.reached import in_words, reached
+    from engram.codecs.candidate import divide, hold_back
     from engram.datasets import source
     from engram.files import OutputExists
 
-    dial = choosing.Dial(lossless, max_error, bytes_, psnr, bits)
+    dial = choosing.Dial(lossless, max_error, bytes_, psnr, accuracy_loss, bits)
     dial.check()
     budget_seconds = choosing.seconds_of(budget)
     if out.exists() and not force:
         raise OutputExists(f"{out} exists already; choose another name, or replace it with --force")
     with progress_bar("Reading", unit="images") as progress:
         parts = source.stream(data, progress)
+    asked = accuracy_loss is not None or judge is not None
+    if asked:
+        check_labels(data, parts[0].known)
     with progress_bar("Sampling", unit="images") as progress:
         sample = parts[0].sample(choosing.SAMPLE, progress)
     images = sum(map(len, parts))
-    embed = not no_model
+    rest, measured = hold_back(sample, most=MOST_JUDGED) if asked else divide(sample, images)
+    judged = None
+    if asked:
+        with progress_bar("Learning to judge", unit="epochs") as progress:
+            judged = judging(judge, rest, measured, budget_seconds * SHARE_OF_JUDGE, progress)
+            budget_seconds *= 1 if judge else 1 - SHARE_OF_JUDGE
     if model is not None:
-        codec = choosing.with_model(sample, model, dial)
+        codec, embed = choosing.with_model(sample, model, dial, judged), not no_model
     else:
         with progress_bar("Learning", unit="steps") as progress:
             begun = interrupted(out) if resume else None
-            codec, must = begun or choosing.by_learning(sample, images, dial, budget_seconds, progress)
-        embed = embed and must
+            collection = Collection(rest, measured, images)
+            codec, pays = begun or by_learning(dial.goal(judged), collection, budget_seconds, progress)
+        embed = pays and not no_model
     started = time.perf_counter()
     with progress_bar("Packing", unit="images") as progress:
         packed = archive.pack(
@@ -96,16 +117,12 @@ def pack(
         )
     seconds = time.perf_counter() - started
     sizes = packed.breakdown
-    result = _sizes(sizes) | {"images_resumed": packed.images_resumed} | _pace(sizes.images, seconds)
-    prose = (
-        f"{out}: {sizes.images:,} images in {sizes.archive_bytes:,} bytes, {sizes.bytes_per_image:.2f} bytes an image"
-        f" ({sizes.bytes_per_image_with_model:.2f} with the model), {seconds:.1f} s"
-    )
+    found = reached(codec, measured, judged)
+    result = _sizes(sizes) | found | {"images_resumed": packed.images_resumed} | _pace(sizes.images, seconds)
+    prose = _packed(out, packed) + f", {seconds:.1f} s"
     if codec.model and not (embed or no_model):
         prose += "; the model comes with engram and is not in the file"
-    if packed.images_resumed:
-        prose += f"; {packed.images_resumed:,} images were done already"
-    tell(result, prose, as_json)
+    tell(result, f"{prose}\n{in_words(found)}", as_json)
 
 
 def unpack(
@@ -213,6 +230,17 @@ def verify(file: ArchivePath, model: LeftOutModel = None, as_json: Json = False)
     tell(result | _pace(found.images, seconds), "\n".join(prose), as_json)
     if not found.ok:
         raise typer.Exit(3)
+
+
+def _packed(out: Path, packed: Packed) -> str:
+    sizes = packed.breakdown
+    prose = (
+        f"{out}: {sizes.images:,} images in {sizes.archive_bytes:,} bytes, {sizes.bytes_per_image:.2f} bytes an image"
+    )
+    prose += f" ({sizes.bytes_per_image_with_model:.2f} with the model)"
+    if packed.images_resumed:
+        prose += f"; {packed.images_resumed:,} images were done already"
+    return prose
 
 
 def _sizes(parts: Breakdown) -> dict[str, Any]:

@@ -1,28 +1,21 @@
-"""What `engram pack` packs with: a model at a dial, or what it learns from a sample of the collection itself."""
+"""What `engram pack` is asked for, and the codec of a model at that dial."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import typer
-
 if TYPE_CHECKING:
+    from engram.cli.judging import Judging
     from engram.codecs.contract import Codec
+    from engram.codecs.goals import Goal
     from engram.images import ImageSet
-
-Progress = Callable[[int, int], None]
+    from engram.layers import Network
 
 SAMPLE = 20_000
 """How many images of a collection are learned from, at most."""
-CHEAP = 0.03
-"""A model that engram brings goes into the archive all the same where it takes no more than this share: the file then
-needs nothing but FORMAT.md."""
-LEAST_PSNR_DB = 30.0
-"""The quality below which the pixel code, which rounds each value by itself, is not the code to take."""
 
 
 @dataclass(frozen=True)
@@ -33,17 +26,45 @@ class Dial:
     max_error: int | None = None
     bytes_per_image: float | None = None
     psnr_db: float | None = None
+    accuracy_loss: float | None = None
     bits: float | None = None
 
     def check(self) -> None:
-        """Raises UsageError where more than one is asked for."""
+        """Raises UsageError where more than one is asked for, or none of what there is."""
         from engram.errors import UsageError
 
-        names = ("--lossless", "--max-error", "--bytes", "--psnr", "--bits")
-        values = (self.lossless or None, self.max_error, self.bytes_per_image, self.psnr_db, self.bits)
+        names = ("--lossless", "--max-error", "--bytes", "--psnr", "--accuracy-loss", "--bits")
+        values = (
+            self.lossless or None,
+            self.max_error,
+            self.bytes_per_image,
+            self.psnr_db,
+            self.accuracy_loss,
+            self.bits,
+        )
         turned = [name for name, value in zip(names, values, strict=True) if value is not None]
         if len(turned) > 1:
             raise UsageError(f"one dial at a time, not {' and '.join(turned)}")
+        if self.bytes_per_image is not None and not self.bytes_per_image > 0:
+            raise UsageError(f"--bytes is above 0, not {self.bytes_per_image:g}")
+        if self.accuracy_loss is not None and not 0 <= self.accuracy_loss <= 100:
+            raise UsageError(f"--accuracy-loss is in points, 0 to 100, not {self.accuracy_loss:g}")
+
+    def goal(self, judging: Judging | None) -> Goal:
+        """What the archive has to be. Raises UsageError for bits, which only a model has."""
+        from engram.codecs.goals import LargestError, Quality, Size
+        from engram.errors import UsageError
+
+        if self.bits is not None:
+            raise UsageError("--bits takes a model: -m MODEL, which `engram train` makes")
+        if self.bytes_per_image is not None:
+            return Size(self.bytes_per_image)
+        if self.psnr_db is not None:
+            return Quality(self.psnr_db)
+        if self.accuracy_loss is not None:
+            assert judging is not None
+            return judging.losing(self.accuracy_loss)
+        return LargestError(self.max_error or 0)
 
 
 def seconds_of(budget: str) -> float:
@@ -56,38 +77,65 @@ def seconds_of(budget: str) -> float:
     return float(found[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[found[2]]
 
 
-def with_model(sample: ImageSet, model: str, dial: Dial) -> Codec:
+def with_model(sample: ImageSet, model: str, dial: Dial, judging: Judging | None = None) -> Codec:
     """The codec of a model file, an archive or the name of a shipped model, at the dial."""
     from engram.archive import shipped
-    from engram.errors import UsageError
+    from engram.codecs.freeze import freeze
+    from engram.models import load
 
-    dial.check()
     path = Path(model)
     if not path.exists() and model in shipped.names():
-        return _as_asked(shipped.load(model), model, dial)
+        return _as_asked(shipped.load(model), model, dial, judging)
     if path.suffix == ".egm":
         import engram
 
         with engram.open(path) as archive:
-            return _as_asked(archive.codec, model, dial)
-    from engram.codecs import dial as dials
-    from engram.codecs.freeze import freeze
-    from engram.models import load
-
+            return _as_asked(archive.codec, model, dial, judging)
     trained = load(path)
     if trained.network.method == "pixel":
-        return _as_asked(freeze(trained, sample), model, dial)
+        return _as_asked(freeze(trained, sample), model, dial, judging)
+    return _of_any_rate(trained.network, sample, model, dial, judging)
+
+
+def _of_any_rate(network: Network, sample: ImageSet, model: str, dial: Dial, judging: Judging | None) -> Codec:
+    """The codec of a network whose rate is chosen when it is frozen, or can be moved a little. Raises OutOfReach."""
+    from engram.codecs import dial as dials
+    from engram.codecs.freeze import freeze
+    from engram.errors import UsageError
+
     if dial.lossless or dial.max_error is not None:
-        raise UsageError(f"{model} is a {trained.network.method} model, which promises no largest error; leave out -m")
+        raise UsageError(f"{model} is a {network.method} model, which promises no largest error; leave out -m")
     if dial.bytes_per_image is not None:
-        return dials.freeze_to_bytes(trained.network, sample, dial.bytes_per_image)
+        return dials.freeze_to_bytes(network, sample, dial.bytes_per_image)
     if dial.psnr_db is not None:
-        return dials.freeze_to_psnr(trained.network, sample, dial.psnr_db)
-    return freeze(trained, sample) if dial.bits is None else freeze(trained, sample, bits=dial.bits)
+        return dials.freeze_to_psnr(network, sample, dial.psnr_db)
+    if dial.accuracy_loss is None:
+        return freeze(network, sample, bits=dial.bits)
+    if network.prior:
+        return _as_asked(freeze(network, sample), model, dial, judging)
+    return _keeping_accuracy(network, sample, model, dial, judging)
 
 
-def _as_asked(codec: Codec, model: str, dial: Dial) -> Codec:
+def _keeping_accuracy(network: Network, sample: ImageSet, model: str, dial: Dial, judging: Judging | None) -> Codec:
+    """The codec of the fewest bits that loses no more accuracy than asked for. Raises OutOfReach."""
+    from engram.codecs.candidate import Candidate
+    from engram.codecs.choice import turn
+    from engram.codecs.dial import LEAST_BITS, MOST_BITS
+    from engram.codecs.freeze import freeze
+
+    assert judging is not None
+
+    def at(bits: float) -> Candidate:
+        codec = freeze(network, sample, bits=bits)
+        return Candidate(codec, judging.images.images, len(sample), len(codec.model))
+
+    return _as_asked(turn(dial.goal(judging), at, LEAST_BITS, MOST_BITS).codec, model, dial, judging)
+
+
+def _as_asked(codec: Codec, model: str, dial: Dial, judging: Judging | None) -> Codec:
     """The codec itself, of a model that has one quality. Raises UsageError where that is not the one asked for."""
+    from engram.codecs.candidate import Candidate
+    from engram.codecs.dial import OutOfReach
     from engram.errors import UsageError
 
     if dial.bytes_per_image is not None or dial.psnr_db is not None or dial.bits is not None:
@@ -96,67 +144,12 @@ def _as_asked(codec: Codec, model: str, dial: Dial) -> Codec:
     if asked is not None and (codec.max_error is None or codec.max_error > asked):
         has = "promises no largest error" if codec.max_error is None else f"may be off by {codec.max_error}"
         raise UsageError(f"{model} {has}, and {asked} is asked for; leave out -m to learn one")
+    if dial.accuracy_loss is not None and judging is not None:
+        candidate = Candidate(codec, judging.images.images, 1, 0)
+        if not dial.goal(judging).is_met(candidate):
+            lost = judging.accuracy_of_originals - judging.accuracy(candidate.recovered)
+            raise OutOfReach(
+                f"with {model} {100 * lost:.1f} points of accuracy are lost, not {dial.accuracy_loss:g} at most; "
+                "train it for more bytes, or leave out -m to learn one"
+            )
     return codec
-
-
-def by_learning(
-    sample: ImageSet, images: int, dial: Dial, budget_seconds: float, progress: Progress | None
-) -> tuple[Codec, bool]:
-    """(the codec that takes the fewest bytes in all, whether its model is to be in the archive).
-
-    Learned from the sample, or a shipped one, or deflate. Raises UsageError for a dial that takes a model.
-    """
-    from engram.archive import shipped
-    from engram.codecs.choice import cheapest, hold_back
-    from engram.codecs.raw import Raw
-    from engram.errors import UsageError
-
-    dial.check()
-    if dial.bits is not None or dial.bytes_per_image is not None:
-        asked = "--bits" if dial.bits is not None else "--bytes"
-        raise UsageError(f"{asked} takes a model: -m MODEL, which `engram train` makes")
-    max_error = dial.max_error or 0
-    if dial.psnr_db is not None:
-        max_error = _largest_error_at(sample, dial.psnr_db)
-    rest, measured = hold_back(sample)
-    there = [Raw(sample.image_shape), *(shipped.load(name) for name in shipped.names())]
-    fitting = [
-        codec
-        for codec in there
-        if codec.image_shape == sample.image_shape and codec.max_error is not None and codec.max_error <= max_error
-    ]
-    candidates = [(codec, 0) for codec in fitting]
-    if budget_seconds and len(sample):
-        try:
-            from engram.training.learning import learn
-        except ModuleNotFoundError:
-            typer.echo("Nothing is learned without torch; `pip install 'engram[train]'` saves bytes", err=True)
-        else:
-            codec = learn(rest, images=images, max_error=max_error, budget_seconds=budget_seconds, progress=progress)
-            candidates.append((codec, len(codec.model)))
-    if not len(sample):
-        return Raw(sample.image_shape), True
-    best = cheapest(measured.images, images, candidates)
-    learned = all(best.codec is not codec for codec in there)
-    return best.codec, learned or len(best.codec.model) <= CHEAP * best.bytes_in_all
-
-
-def _largest_error_at(sample: ImageSet, psnr_db: float) -> int:
-    """The largest error that a pixel code may allow itself and still reach the quality on the sample."""
-    import numpy as np
-
-    from engram.errors import UsageError
-
-    if psnr_db < LEAST_PSNR_DB:
-        raise UsageError(
-            f"--psnr below {LEAST_PSNR_DB:g} takes a model: `engram train DATA --method transform --bytes N -o MODEL`, "
-            "then -m MODEL"
-        )
-    images = sample.images.astype(np.int64)
-    for max_error in range(63, 0, -1):
-        step = 2 * max_error + 1
-        error = np.minimum((images + max_error) // step * step, 255) - images
-        mean = np.square(error).mean() if error.size else 0.0
-        if -10 * np.log10(max(mean, 1e-12) / 255**2) >= psnr_db:
-            return max_error
-    return 0

@@ -1,42 +1,42 @@
-"""Which of several codecs takes the fewest bytes for a collection, the bytes of its model among them."""
+"""Which codec does what is asked of a collection best, and at which setting of its dial."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import NamedTuple
+import math
+from collections.abc import Callable, Iterable
 
-import numpy as np
+from engram.codecs.candidate import Candidate
+from engram.codecs.goals import Goal, Size
 
-from engram.codecs.contract import Codec
-from engram.images import ImageSet, Pixels
-
-HELD_BACK, MOST_HELD_BACK = 0.1, 256
-"""The share, and the number, of images of a sample that codecs are measured on, and none learns from."""
-_BLOCK = 64
+TURNS = 10
+"""How often a dial is turned to half of what is left of it: a thousandth of its octaves."""
 
 
-class Candidate(NamedTuple):
-    """A codec, and what it is expected to take: for an image, and for all images with the model it brings."""
-
-    codec: Codec
-    bytes_per_image: float
-    bytes_in_all: float
+def cheapest(goal: Goal, candidates: Iterable[Candidate]) -> Candidate | None:
+    """The best of the candidates that meet the goal; of equal ones the first, and None where there is none."""
+    return min(filter(goal.is_met, candidates), key=goal.rank, default=None)
 
 
-def hold_back(sample: ImageSet, seed: int = 0) -> tuple[ImageSet, ImageSet]:
-    """(what to learn from, what to measure on): disjoint but where the sample has less than ten images."""
-    count = min(MOST_HELD_BACK, int(len(sample) * HELD_BACK))
-    order = np.random.default_rng(seed).permutation(len(sample))
-    if not count:
-        return sample, sample
-    return sample[np.sort(order[count:])], sample[np.sort(order[:count])]
+def turn(goal: Goal, at: Callable[[float], Candidate], coarse: float, fine: float) -> Candidate:
+    """The candidate of a dial, turned from coarse to fine (positive numbers), that just meets the goal.
 
-
-def cheapest(measured: Pixels, images: int, codecs: Iterable[tuple[Codec, int]]) -> Candidate:
-    """The best of (codec, bytes of the model it brings) for so many images like those measured, one at least."""
-    blocks = [measured[first : first + _BLOCK] for first in range(0, len(measured), _BLOCK)]
-    candidates = []
-    for codec, model_bytes in codecs:
-        each = sum(map(len, codec.encode_many(blocks))) / len(measured)
-        candidates.append(Candidate(codec, each, each * images + model_bytes))
-    return min(candidates, key=lambda candidate: candidate.bytes_in_all)
+    What is to be small is met from the coarse end on and sought as fine as can be; what is to be good, the other way
+    round. Where no setting meets the goal it is the candidate that comes nearest, of the end where it would be met.
+    """
+    met, missed = (coarse, fine) if isinstance(goal, Size) else (fine, coarse)
+    best = at(met)
+    if not goal.is_met(best):
+        return best
+    beyond = at(missed)
+    if goal.is_met(beyond):
+        return beyond
+    for _ in range(TURNS):
+        if goal.is_close(best):
+            break
+        middle = math.sqrt(met * missed)
+        tried = at(middle)
+        if goal.is_met(tried):
+            best, met = tried, middle
+        else:
+            missed = middle
+    return best

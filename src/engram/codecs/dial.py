@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import zlib
 from dataclasses import replace
 
 import numpy as np
 
+from engram.codecs.candidate import decibels
 from engram.codecs.contract import Codec
 from engram.codecs.freeze import freeze
+from engram.codecs.goals import Fidelity
 from engram.codecs.transform.codec import Transform
 from engram.errors import UsageError
 from engram.images import ImageSet, Pixels
@@ -19,6 +22,9 @@ SAMPLE = 500
 STEPS, TOLERANCE_DB, TOLERANCE_BYTES = 12, 0.05, 0.03
 LEAST_STIFFNESS, MOST_STIFFNESS = 5.0, 500.0
 """Of a transform code: with less it loses more than a network trained for that rate would."""
+
+LARGEST_ERROR = 63
+"""Of a pixel code."""
 
 
 class OutOfReach(UsageError):
@@ -104,6 +110,24 @@ def freeze_to_psnr(network: Network, training: ImageSet, psnr_db: float) -> Code
 
 def _psnr_db(codec: Codec, sample: Pixels) -> float:
     """Peak signal-to-noise ratio of the sample, encoded and decoded."""
-    decoded = codec.decode(codec.encode(sample), len(sample))
-    error = np.square(decoded.astype(np.float64) - sample).mean() / 255**2
-    return float(-10 * np.log10(max(error, 1e-12)))
+    return decibels(sample, codec.decode(codec.encode(sample), len(sample)))
+
+
+def rounded(images: Pixels, max_error: int) -> Pixels:
+    """The images as every pixel code of this largest error gives them back."""
+    step = 2 * max_error + 1
+    return np.minimum((images.astype(np.int64) + max_error) // step * step, 255).astype(np.uint8)
+
+
+def largest_error_for(goal: Fidelity, originals: Pixels) -> int:
+    """The largest error that a pixel code may make and still meet the goal, 0 to LARGEST_ERROR, found by halving."""
+    kept, lost = 0, LARGEST_ERROR + 1
+    while lost - kept > 1:
+        middle = (kept + lost) // 2
+        kept, lost = (middle, lost) if goal.is_kept(originals, rounded(originals, middle)) else (kept, middle)
+    return kept
+
+
+def deflated_bytes(images: Pixels, max_error: int) -> float:
+    """Bytes an image where what a pixel code keeps is deflated: what the code takes goes with it."""
+    return len(zlib.compress(rounded(images, max_error).tobytes(), 9)) / max(1, len(images))

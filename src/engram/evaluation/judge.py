@@ -21,9 +21,9 @@ class Judge:
     """A classifier that was trained on originals. Raises UsageError for a model that is none."""
 
     def __init__(self, model: Model) -> None:
-        self.network = restore(model)
-        if not isinstance(self.network, Classifier | JudgeNetwork):
+        if model.network.method not in (Classifier.method, JudgeNetwork.method):
             raise UsageError(f"a judge is a classifier, not {model.network.method}")
+        self.network = restore(model)
         self.classes = len(model.facts["class_names"])
 
     def confusion(self, images: ImageSet) -> NDArray[np.int64]:

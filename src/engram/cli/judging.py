@@ -1,0 +1,74 @@
+"""The classifier that `engram pack` asks: a judge's accuracy on some of the images, before and after."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from engram.errors import UsageError
+from engram.images import ImageSet, Pixels
+
+if TYPE_CHECKING:
+    from engram.codecs.goals import Recognition
+    from engram.evaluation.judge import Judge
+    from engram.training.judging import Progress
+
+MOST_JUDGED = 2000
+"""How many images are judged, at most: enough to tell a loss of one in a hundred."""
+SHARE_OF_JUDGE = 0.25
+"""Of the time to learn, where no judge is given."""
+
+
+class NoLabels(UsageError):
+    """Accuracy was asked of images that do not say what they show."""
+
+
+@dataclass(frozen=True, eq=False)
+class Judging:
+    """A judge, and images with labels that it was not trained on."""
+
+    judge: Judge
+    images: ImageSet
+
+    def accuracy(self, recovered: Pixels) -> float:
+        """The share of the images, as they came back, that it takes for what they are."""
+        from engram.evaluation.judge import accuracy
+
+        return accuracy(self.judge.confusion(self.images.with_images(recovered)))
+
+    @cached_property
+    def accuracy_of_originals(self) -> float:
+        """That of the images as they were."""
+        return self.accuracy(self.images.images)
+
+    def losing(self, percent: float) -> Recognition:
+        """The goal of at most so many points less than that."""
+        from engram.codecs.goals import Recognition
+
+        return Recognition(self.accuracy_of_originals - percent / 100, self.accuracy)
+
+
+def check_labels(name: str, images: ImageSet) -> None:
+    """Raises NoLabels where there are none."""
+    if images.labels is None:
+        raise NoLabels(
+            f"accuracy is that of a classifier, and {name} has no labels: give a folder with one sub-folder for each "
+            "class, an IDX file with its labels beside it, or a .npz file with `labels`"
+        )
+
+
+def judging(
+    model: Path | None, rest: ImageSet, measured: ImageSet, budget_seconds: float, progress: Progress | None
+) -> Judging:
+    """The judge of a model file or a name that engram brings, or one that learns from the rest within the time."""
+    from engram.archive import shipped
+    from engram.evaluation.judge import Judge
+    from engram.models import load
+
+    if model is None:
+        from engram.training.judging import learn_judge
+
+        return Judging(Judge(learn_judge(rest, budget_seconds, progress=progress)), measured)
+    return Judging(Judge(load(model if model.exists() else shipped.judge(str(model)))), measured)

@@ -1,0 +1,141 @@
+"""What `engram pack` learns of a collection where no model is given, and which of all that is best for the goal.
+
+Each learner makes candidates for a goal in the time it is given, or none where it has nothing to offer. A new kind of
+code becomes one more function in LEARNERS.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import typer
+
+from engram.codecs.candidate import Candidate
+from engram.codecs.choice import cheapest
+from engram.codecs.contract import Codec
+from engram.codecs.goals import Fidelity, Goal, LargestError, Size
+from engram.images import ImageSet
+
+Progress = Callable[[int, int], None]
+
+CHEAP = 0.03
+"""A model that engram brings goes into the archive all the same where it takes no more than this share: the file then
+needs nothing but FORMAT.md."""
+SHARE_OF_DEFLATED = 0.66
+"""What a pixel code takes, about, of what deflate takes for the same values."""
+FIRST_TRY = 0.35
+"""The share of the time in which a pixel code is learned to see what it takes, before the one that is aimed well."""
+
+
+@dataclass(frozen=True, eq=False)
+class Collection:
+    """A sample divided into what is learned from and what is measured on, and how many images there are in all."""
+
+    rest: ImageSet
+    measured: ImageSet
+    images: int
+
+    def candidate(self, codec: Codec) -> Candidate:
+        """A codec that brings its model with it."""
+        return Candidate(codec, self.measured.images, self.images, len(codec.model))
+
+
+Learner = Callable[[Goal, Collection, float, Progress | None], list[Candidate]]
+"""(goal, collection, seconds, progress) to candidates; at least one second is to be expected."""
+
+
+def principal(goal: Goal, collection: Collection, seconds: float, progress: Progress | None) -> list[Candidate]:
+    """Principal components at the rate that meets the goal: a small model, for low rates and few images."""
+    from engram.codecs.principal import principal_components
+
+    if isinstance(goal, LargestError):
+        return []
+    return principal_components(goal, collection.rest, collection.candidate, seconds / 2)
+
+
+def pixels(goal: Goal, collection: Collection, seconds: float, progress: Progress | None) -> list[Candidate]:
+    """A pixel code with the largest error that meets the goal."""
+    from engram.codecs.dial import LARGEST_ERROR, deflated_bytes, largest_error_for
+    from engram.training.learning import learn
+
+    def learned(max_error: int, budget_seconds: float) -> Candidate:
+        return collection.candidate(
+            learn(
+                collection.rest,
+                images=collection.images,
+                max_error=max_error,
+                budget_seconds=budget_seconds,
+                progress=progress,
+            )
+        )
+
+    measured = collection.measured.images
+    if isinstance(goal, LargestError):
+        return [learned(goal.max_error, seconds)]
+    if isinstance(goal, Fidelity):
+        return [learned(largest_error_for(goal, measured), seconds)]
+    assert isinstance(goal, Size)
+
+    def aimed(share: float) -> int:
+        """The smallest error at which so much of what deflate takes is no more than is asked for."""
+        fitting, more = LARGEST_ERROR, -1
+        while fitting - more > 1:
+            middle = (fitting + more) // 2
+            fits = share * deflated_bytes(measured, middle) <= goal.bytes_per_image
+            fitting, more = (middle, more) if fits else (fitting, middle)
+        return fitting
+
+    if SHARE_OF_DEFLATED * deflated_bytes(measured, LARGEST_ERROR) > goal.bytes_per_image:
+        return []
+    started, max_error = time.perf_counter(), aimed(SHARE_OF_DEFLATED)
+    found = [learned(max_error, FIRST_TRY * seconds)]
+    better = aimed(found[0].bytes_per_image / deflated_bytes(measured, max_error))
+    return [*found, learned(better, seconds - (time.perf_counter() - started))]
+
+
+LEARNERS: tuple[Learner, ...] = (principal, pixels)
+
+
+def by_learning(
+    goal: Goal, collection: Collection, budget_seconds: float, progress: Progress | None
+) -> tuple[Codec, bool]:
+    """(the best codec for the goal, whether its model is to be in the archive), learned or one that engram brings.
+
+    Raises OutOfReach where nothing meets the goal.
+    """
+    from engram.codecs.dial import OutOfReach
+
+    there = [Candidate(codec, collection.measured.images, collection.images, 0) for codec in _at_hand(collection)]
+    if not collection.images:
+        return there[0].codec, True
+    candidates = list(there)
+    stop = time.perf_counter() + budget_seconds
+    for number, learner in enumerate(LEARNERS if budget_seconds else ()):
+        seconds = max(0.0, stop - time.perf_counter()) / (len(LEARNERS) - number)
+        try:
+            candidates += learner(goal, collection, seconds, progress)
+        except ModuleNotFoundError as error:
+            if error.name != "torch":
+                raise
+            typer.echo("Less is learned without torch; `pip install 'engram[train]'` saves bytes", err=True)
+    best = cheapest(goal, candidates)
+    if best is None:
+        assert isinstance(goal, Size)
+        least = min(candidates, key=lambda candidate: candidate.bytes_per_image)
+        raise OutOfReach(
+            f"{goal.bytes_per_image:g} bytes an image are out of reach: the fewest that images like these were brought "
+            f"to are {least.bytes_per_image:.3g}, at {least.psnr_db:.2f} dB"
+        )
+    return best.codec, best not in there or len(best.codec.model) <= CHEAP * best.bytes_in_all
+
+
+def _at_hand(collection: Collection) -> list[Codec]:
+    """The codecs that need no learning: deflate, and the models that engram brings for images of this size."""
+    from engram.archive import shipped
+    from engram.codecs.raw import Raw
+
+    shape = collection.measured.image_shape
+    brought = [shipped.load(name) for name in shipped.names()]
+    return [Raw(shape), *(codec for codec in brought if codec.image_shape == shape and codec.can_encode)]

@@ -1,0 +1,99 @@
+"""What is asked of an archive: a law that a measured codec keeps or breaks, and a rank among those that keep it."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import final
+
+from engram.codecs.candidate import Candidate, decibels
+from engram.images import Pixels
+
+TOLERANCE = 0.01
+"""By how much of itself a size may be exceeded on the images that are measured: all of them will be within 3 %."""
+TOLERANCE_DB = 0.05
+DB_FOR_TWICE = 5.0
+"""What twice the bytes buy, about, on every curve of LOG.md: a model that doubles them must give so much."""
+
+
+class Goal(ABC):
+    """What is asked for."""
+
+    @abstractmethod
+    def is_met(self, candidate: Candidate) -> bool:
+        """Whether the codec does what is asked, as far as it was measured."""
+
+    def rank(self, candidate: Candidate) -> tuple[float, float]:
+        """Of the candidates that do, the one of the least rank is taken: that of the fewest bytes in all."""
+        return candidate.bytes_in_all, 0.0
+
+    def is_close(self, candidate: Candidate) -> bool:
+        """Whether it does so by so little that no other setting need be tried."""
+        return False
+
+
+@final
+@dataclass(frozen=True)
+class LargestError(Goal):
+    """No value of any image is off by more than max_error; 0 is lossless."""
+
+    max_error: int
+
+    def is_met(self, candidate: Candidate) -> bool:
+        promised = candidate.codec.max_error
+        return promised is not None and promised <= self.max_error
+
+
+@final
+@dataclass(frozen=True)
+class Size(Goal):
+    """The best images in so many bytes each, or few more; the model is apart, but has to be worth its bytes."""
+
+    bytes_per_image: float
+
+    def is_met(self, candidate: Candidate) -> bool:
+        return candidate.bytes_per_image <= self.bytes_per_image * (1 + TOLERANCE)
+
+    def rank(self, candidate: Candidate) -> tuple[float, float]:
+        blocks = max(1e-9, candidate.bytes_per_image * candidate.count)
+        return DB_FOR_TWICE * math.log2(max(1.0, candidate.bytes_in_all / blocks)) - candidate.psnr_db, blocks
+
+    def is_close(self, candidate: Candidate) -> bool:
+        return abs(candidate.bytes_per_image / self.bytes_per_image - 1) <= TOLERANCE
+
+
+class Fidelity(Goal):
+    """Something that can be told from the images that come back, in the fewest bytes."""
+
+    @abstractmethod
+    def is_kept(self, originals: Pixels, recovered: Pixels) -> bool:
+        """Whether images that came back are good enough."""
+
+    @final
+    def is_met(self, candidate: Candidate) -> bool:
+        return candidate.codec.lossless or self.is_kept(candidate.measured, candidate.recovered)
+
+
+@final
+@dataclass(frozen=True)
+class Quality(Fidelity):
+    """A peak signal-to-noise ratio."""
+
+    psnr_db: float
+
+    def is_kept(self, originals: Pixels, recovered: Pixels) -> bool:
+        return decibels(originals, recovered) >= self.psnr_db - TOLERANCE_DB
+
+
+@final
+@dataclass(frozen=True)
+class Recognition(Fidelity):
+    """A classifier's accuracy, 0 to 1; `accuracy` tells it of the measured images as they came back."""
+
+    least: float
+    accuracy: Callable[[Pixels], float]
+
+    def is_kept(self, originals: Pixels, recovered: Pixels) -> bool:
+        return self.accuracy(recovered) >= self.least
