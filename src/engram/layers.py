@@ -87,6 +87,24 @@ class TransposedConvolution:
         return outputs, rows, columns
 
 
+@dataclass(frozen=True, eq=False)
+class Features:
+    """What is known of each place beside the activations: features @ weight[features, outputs].
+
+    Added to the sums of the layer that follows. Where features come from, the method says.
+    """
+
+    kind: ClassVar[str] = "features"
+    weight: Weights
+
+    @property
+    def parameters(self) -> int:
+        return self.weight.size
+
+    def shape_after(self, shape: Shape) -> Shape:
+        return shape
+
+
 @dataclass(frozen=True)
 class MaxPooling:
     """The largest value of each window of size x size, one window every stride pixels."""
@@ -180,7 +198,19 @@ class Skip:
         return (math.prod(shape) + self.size,)
 
 
-Layer = Dense | Convolution | TransposedConvolution | MaxPooling | Pad | Crop | Reshape | Unshuffle | Shuffle | Skip
+Layer = (
+    Dense
+    | Convolution
+    | TransposedConvolution
+    | Features
+    | MaxPooling
+    | Pad
+    | Crop
+    | Reshape
+    | Unshuffle
+    | Shuffle
+    | Skip
+)
 
 
 @dataclass(frozen=True, eq=False)

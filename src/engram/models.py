@@ -26,10 +26,13 @@ KINDS: dict[str, type[layers.Layer]] = {
         layers.Dense,
         layers.Convolution,
         layers.TransposedConvolution,
+        layers.Features,
         layers.MaxPooling,
         layers.Pad,
         layers.Crop,
         layers.Reshape,
+        layers.Unshuffle,
+        layers.Shuffle,
         layers.Skip,
     )
 }

@@ -13,8 +13,9 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from engram.coding import linear
 from engram.coding.linear import Floats
+from engram.errors import UsageError
 from engram.images import Pixels
-from engram.layers import Activation, Crop, Layer, MaxPooling, Pad, Reshape, Shuffle, Skip, Unshuffle
+from engram.layers import Activation, Crop, Features, Layer, MaxPooling, Pad, Reshape, Shuffle, Skip, Unshuffle
 
 
 def floats_of(images: Pixels) -> Floats:
@@ -53,6 +54,8 @@ def evaluate(layers: Sequence[Layer], x: Floats) -> Floats:
                 x = blocks.reshape(len(x), -1, size * x.shape[2], size * x.shape[3])
             case Skip():
                 x = np.concatenate([array.reshape(len(x), prod(array.shape[1:])) for array in (x, start)], axis=1)
+            case Features():
+                raise UsageError("layers that take features of their places are evaluated by their own codec alone")
             case _:
                 x = activate(linear.apply(layer, x), layer.activation)
     return x

@@ -123,13 +123,13 @@ class Spatial(AutoAssociative):
             self.method,
             self.image_shape,
             analysis=(layers.Unshuffle(BLOCK), *self.analysis_layers.describe()),
-            synthesis=(*self.synthesis_layers.describe(), layers.Shuffle(BLOCK)),
+            synthesis=(*self.synthesis_layers.describe(), layers.Shuffle(BLOCK), layers.Crop(*self.image_shape[:2])),
             prior=self.prior.describe(),
         )
 
     def absorb(self, network: layers.Network) -> None:
         self.analysis_layers.absorb(network.analysis[1:])
-        self.synthesis_layers.absorb(network.synthesis[:-1])
+        self.synthesis_layers.absorb(network.synthesis[:-2])
         self.prior.absorb(network.prior)
 
     @property
@@ -170,14 +170,13 @@ class _Convolutions(nn.Module):
     def _in_order(self) -> list[Tensor]:
         return [
             self.features.weight.t(),
-            torch.zeros(self.first.out_channels),
             *(getattr(layer, name) for layer in (self.first, self.second, self.output) for name in ("weight", "bias")),
         ]
 
     def describe(self) -> tuple[layers.Layer, ...]:
         """The matrix of the features, 0 to FULL, then the convolutions."""
-        matrix, nothing, *rest = (to_array(parameter) for parameter in self._in_order())
-        described: list[layers.Layer] = [layers.Dense(matrix / np.float32(FULL), nothing, "none")]
+        matrix, *rest = (to_array(parameter) for parameter in self._in_order())
+        described: list[layers.Layer] = [layers.Features(matrix / np.float32(FULL))]
         activations: list[layers.Activation] = ["relu", "relu", "none"]
         for weight, bias, activation in zip(rest[::2], rest[1::2], activations, strict=True):
             described.append(layers.Convolution(weight, bias, 1, weight.shape[2] // 2, activation))
@@ -257,10 +256,7 @@ class _Prior(nn.Module):
     @torch.no_grad()
     def describe(self) -> tuple[layers.Layer, ...]:
         """The matrix of the features, 0 to FULL, then the layers; they take symbols, and give means in steps."""
-        nothing = torch.zeros(self.first.out_features)
-        described: list[layers.Layer] = [
-            layers.Dense(to_array(self.features.weight.t() / FULL), to_array(nothing), "none")
-        ]
+        described: list[layers.Layer] = [layers.Features(to_array(self.features.weight.t() / FULL))]
         for layer, weight, (into, out) in zip(self._layers(), self._weights(), self._scales(), strict=True):
             matrix = to_array((weight.cpu() * into * out[:, None]).t())
             activation: layers.Activation = "none" if layer is self.output else "relu"
@@ -271,7 +267,7 @@ class _Prior(nn.Module):
     def absorb(self, description: tuple[layers.Layer, ...]) -> None:
         """Take what `describe` gave."""
         rest = [part for layer in self._layers() for part in (layer.weight.t(), layer.bias)]
-        set_parameters(description, self.features.weight.t(), torch.zeros(self.first.out_features), *rest)
+        set_parameters(description, self.features.weight.t(), *rest)
         self.features.weight.mul_(FULL)
         for layer, (into, out) in zip(self._layers(), self._scales(), strict=True):
             layer.weight.div_(into * out[:, None])

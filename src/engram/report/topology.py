@@ -17,6 +17,7 @@ from engram.layers import (
     Convolution,
     Crop,
     Dense,
+    Features,
     Layer,
     MaxPooling,
     Network,
@@ -208,7 +209,7 @@ def _words(layer: Layer) -> tuple[str, str]:
             return f"{layer.kind} {dimensions((size, size))}, stride {stride}", ""
         case Pad() | Crop():
             return f"{layer.kind} to {dimensions((layer.height, layer.width))}", ""
-        case Reshape() | Unshuffle() | Shuffle():
+        case Reshape() | Unshuffle() | Shuffle() | Features():
             return layer.kind, ""
         case Skip():
             return f"{layer.kind} connection", f"{number(layer.size, 0)} numbers"

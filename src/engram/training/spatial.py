@@ -18,7 +18,7 @@ from engram.training.recipe import Recipe
 from engram.training.steps import Step, optimiser_state, restore_optimiser
 from engram.training.transform import LARGEST_GRADIENT, bits_of
 
-STEPS = 12.0, 450.0
+STEPS = 14.0, 450.0
 """The quantisation steps that are learned, in gray levels; each octave is drawn as often."""
 WARM_UP = 200
 """Steps until the learning rate is what the recipe says; it falls from FALLING on, by a cosine."""

@@ -27,7 +27,7 @@ from engram.coding.linear import Floats
 from engram.coding.rangecoder import Symbols
 from engram.errors import UsageError
 from engram.images import Pixels
-from engram.layers import Convolution, Dense, Layer
+from engram.layers import Convolution, Features, Layer
 
 _TOGETHER = 1024
 """About how many images the prior walks over at once."""
@@ -154,7 +154,7 @@ class Spatial(Codec):
 def codes_of(analysis: tuple[Layer, ...], grid: Grid, images: Pixels, step: int) -> Floats:
     """float32[n, rows, columns, units], in steps: what the analysis of a spatial network makes of uint8[n, h, w, c]."""
     features, convolutions = analysis[1], [layer for layer in analysis if isinstance(layer, Convolution)]
-    assert isinstance(features, Dense)
+    assert isinstance(features, Features)
     first, second, output = convolutions
     cells = evaluate(analysis[:1], floats_of(images))
     sums = linear.apply(first, cells)

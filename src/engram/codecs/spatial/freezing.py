@@ -41,7 +41,7 @@ from engram.coding.linear import Floats
 from engram.coding.rangecoder import Symbols
 from engram.coding.tables import Levels
 from engram.images import ImageSet, Pixels
-from engram.layers import Convolution, Dense, Network, Shuffle, Unshuffle
+from engram.layers import Convolution, Crop, Dense, Features, Network, Shuffle, Unshuffle
 
 STEPS = (24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768)
 """The quantisation steps, in half gray levels, that tables and units are fitted at."""
@@ -85,21 +85,17 @@ def freeze_spatial(network: Network, training: ImageSet, loss_db: float) -> Spat
 
 def _check(network: Network) -> None:
     """Raises CannotFreeze unless the layers are those that a spatial network describes."""
-    halves = (network.analysis[1:], network.analysis[:1]), (network.synthesis[:-1], network.synthesis[-1:])
-    convolutions = all(
-        len(half) == 4
-        and isinstance(half[0], Dense)
-        and all(isinstance(layer, Convolution) for layer in half[1:])
-        and isinstance(end[0], Unshuffle | Shuffle)
-        for half, end in halves
-    )
-    if not convolutions or len(network.prior) != 6 or not all(isinstance(layer, Dense) for layer in network.prior):
+    half, grid = [Features, *3 * [Convolution]], (Unshuffle, Shuffle, Crop)
+    found = [[type(layer) for layer in layers] for layers in (network.analysis, network.synthesis, network.prior)]
+    if found != [[grid[0], *half], [*half, *grid[1:]], [Features, *5 * [Dense]]]:
         raise CannotFreeze(f"{network.method} has no layers of the form that the spatial codec takes")
 
 
 def _round_prior(network: Network, grid: Grid, limits: Integers, seen: list[_Seen]) -> tuple[Prior, Levels]:
     """The prior in whole numbers, as coarse as LOSS_RATE allows, and its tables."""
-    features, first, second, third, fourth, output = (layer for layer in network.prior if isinstance(layer, Dense))
+    features = network.prior[0]
+    assert isinstance(features, Features)
+    first, second, third, fourth, output = (layer for layer in network.prior if isinstance(layer, Dense))
     units = grid.units
     examples = [_examples(grid, some.symbols[:MEASURED], some.step) for some in seen]
     around, own, where = (np.concatenate(part).astype(np.float32) for part in zip(*examples, strict=True))
@@ -190,7 +186,7 @@ def _tables(prior: Prior, seen: list[_Seen]) -> tuple[Levels, float]:
 def _round_synthesis(network: Network, grid: Grid, limits: Integers, seen: list[_Seen], loss_db: float) -> Synthesis:
     """The synthesis, as coarse as loss_db in the mean over the steps allows, or else as fine as can be."""
     features = network.synthesis[0]
-    assert isinstance(features, Dense)
+    assert isinstance(features, Features)
     first, second, output = (layer for layer in network.synthesis if isinstance(layer, Convolution))
     codes = np.concatenate([some.symbols * np.float32(some.step / 510) for some in seen]).transpose(0, 3, 1, 2)
     where = [features.weight.T @ grid.features_at(some.step).reshape(grid.features, -1) for some in seen]
