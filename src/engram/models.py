@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import load_file
 from safetensors.numpy import save as emit
@@ -55,21 +56,21 @@ class Model:
     network: layers.Network
     facts: dict[str, Any] = field(default_factory=dict)
 
-    def save(self, path: Path) -> None:
-        """Write the file atomically. A matrix that two layers share is stored once."""
-        tensors: dict[str, layers.Weights] = {}
+    def save(self, path: Path, *, half: bool = False) -> None:
+        """Write the file atomically, in floats of 32 bits, or of 16. A matrix that two layers share is stored once."""
+        tensors: dict[str, NDArray[np.floating[Any]]] = {}
         described: dict[str, list[dict[str, Any]]] = {}
-        for half in ("analysis", "synthesis", "prior"):
-            described[half] = []
-            for index, layer in enumerate(getattr(self.network, half)):
+        for part in ("analysis", "synthesis", "prior"):
+            described[part] = []
+            for index, layer in enumerate(getattr(self.network, part)):
                 settings: dict[str, Any] = {"kind": layer.kind}
                 for item in fields(layer):
                     value = getattr(layer, item.name)
                     if not isinstance(value, np.ndarray):
                         settings[item.name] = value
                     elif not (item.name == "weight" and getattr(layer, "shares_weight", False)):
-                        tensors[f"{half}.{index}.{item.name}"] = value
-                described[half].append(settings)
+                        tensors[f"{part}.{index}.{item.name}"] = value.astype(np.float16) if half else value
+                described[part].append(settings)
         header = {
             "format": FORMAT,
             "method": self.network.method,
@@ -90,7 +91,7 @@ def load(path: Path) -> Model:
             header = json.loads((file.metadata() or {})["engram"])
         if header["format"] != FORMAT:
             raise CorruptModel(f"{path} is of format {header['format']!r}; this version reads {FORMAT!r}")
-        tensors = load_file(path)
+        tensors = {name: values.astype(np.float32, copy=False) for name, values in load_file(path).items()}
         for name, values in tensors.items():
             if not np.isfinite(values).all():
                 raise CorruptModel(f"{path}: {name} holds values that are not finite; train it again")

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
+from engram import models
 from engram.archive.file import ArchiveFile
 from engram.archive.reader import Archive
 from engram.codecs.contract import Codec
+from engram.codecs.spatial.codec import Spatial
+from engram.codecs.transform.codec import Transform
 from engram.errors import UsageError
 
 FOLDER = Path(__file__).parents[1] / "shipped"
+ANALYSIS = ".analysis"
+"""The suffix of the model file of what an encoder needs beside the archive's model: the analysis, in 16 bits."""
 
 
 class UnknownModel(UsageError):
@@ -28,7 +34,11 @@ def load(name: str) -> Codec:
     if name not in names():
         raise UnknownModel(f"no model called {name!r} comes with engram; there are {', '.join(names())}")
     with Archive(FOLDER / f"{name}.egm") as archive:
-        return archive.codec
+        codec = archive.codec
+    analysis = FOLDER / f"{name}{ANALYSIS}"
+    if isinstance(codec, Transform | Spatial) and analysis.exists():
+        codec = replace(codec, analysis=models.load(analysis).network.analysis)
+    return codec
 
 
 @cache

@@ -85,12 +85,12 @@ def with_model(sample: ImageSet, model: str, dial: Dial, judging: Judging | None
 
     path = Path(model)
     if not path.exists() and model in shipped.names():
-        return _as_asked(shipped.load(model), model, dial, judging)
+        return _turned(shipped.load(model), sample, model, dial, judging)
     if path.suffix == ".egm":
         import engram
 
         with engram.open(path) as archive:
-            return _as_asked(archive.codec, model, dial, judging)
+            return _turned(archive.codec, sample, model, dial, judging)
     trained = load(path)
     if trained.network.method == "pixel":
         return _as_asked(freeze(trained, sample), model, dial, judging)
@@ -112,7 +112,7 @@ def _of_any_rate(network: Network, sample: ImageSet, model: str, dial: Dial, jud
     if dial.accuracy_loss is None:
         return freeze(network, sample, bits=dial.bits)
     if network.prior:
-        return _as_asked(freeze(network, sample), model, dial, judging)
+        return _turned(freeze(network, sample), sample, model, dial, judging)
     return _keeping_accuracy(network, sample, model, dial, judging)
 
 
@@ -130,6 +130,18 @@ def _keeping_accuracy(network: Network, sample: ImageSet, model: str, dial: Dial
         return Candidate(codec, judging.images.images, len(sample), len(codec.model))
 
     return _as_asked(turn(dial.goal(judging), at, LEAST_BITS, MOST_BITS).codec, model, dial, judging)
+
+
+def _turned(codec: Codec, sample: ImageSet, model: str, dial: Dial, judging: Judging | None) -> Codec:
+    """The codec, at the step that does what is asked where it has one to choose. Raises OutOfReach or UsageError."""
+    from engram.codecs import dial as dials
+    from engram.codecs.spatial.codec import Spatial
+
+    turned = dial.bytes_per_image or dial.psnr_db or dial.accuracy_loss is not None
+    if turned and isinstance(codec, Spatial) and codec.can_encode and len(sample):
+        images = dials.sample_of(sample) if judging is None else judging.images.images
+        return dials.at_step(codec, dial.goal(judging), images)
+    return _as_asked(codec, model, dial, judging)
 
 
 def _as_asked(codec: Codec, model: str, dial: Dial, judging: Judging | None) -> Codec:

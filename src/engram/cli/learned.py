@@ -13,9 +13,10 @@ from dataclasses import dataclass
 import typer
 
 from engram.codecs.candidate import Candidate
-from engram.codecs.choice import cheapest
+from engram.codecs.choice import at_goal, cheapest
 from engram.codecs.contract import Codec
 from engram.codecs.goals import Fidelity, Goal, LargestError, Size
+from engram.codecs.spatial.codec import Spatial
 from engram.images import ImageSet
 
 Progress = Callable[[int, int], None]
@@ -95,7 +96,15 @@ def pixels(goal: Goal, collection: Collection, seconds: float, progress: Progres
     return [*found, learned(better, seconds - (time.perf_counter() - started))]
 
 
-LEARNERS: tuple[Learner, ...] = (principal, pixels)
+def jpeg_files(goal: Goal, collection: Collection, seconds: float, progress: Progress | None) -> list[Candidate]:
+    """The coefficients of images that were JPEG files, which take fewer bytes than their pixels at any high quality."""
+    from engram.codecs.jpeg.fitting import fit_jpeg
+
+    codec = fit_jpeg(collection.rest.images)
+    return [] if codec is None else [collection.candidate(codec)]
+
+
+LEARNERS: tuple[Learner, ...] = (jpeg_files, principal, pixels)
 
 
 def by_learning(
@@ -107,7 +116,7 @@ def by_learning(
     """
     from engram.codecs.dial import OutOfReach
 
-    there = [Candidate(codec, collection.measured.images, collection.images, 0) for codec in _at_hand(collection)]
+    there = [_at_no_cost(codec, goal, collection) for codec in _at_hand(collection)]
     if not collection.images:
         return there[0].codec, True
     candidates = list(there)
@@ -129,6 +138,14 @@ def by_learning(
             f"to are {least.bytes_per_image:.3g}, at {least.psnr_db:.2f} dB"
         )
     return best.codec, best not in there or len(best.codec.model) <= CHEAP * best.bytes_in_all
+
+
+def _at_no_cost(codec: Codec, goal: Goal, collection: Collection) -> Candidate:
+    """A codec whose model need not be in the archive, at its best for the goal."""
+    measured, images = collection.measured.images, collection.images
+    if isinstance(codec, Spatial) and not isinstance(goal, LargestError) and len(measured):
+        return at_goal(codec, goal, measured, images, 0)
+    return Candidate(codec, measured, images, 0)
 
 
 def _at_hand(collection: Collection) -> list[Codec]:

@@ -7,6 +7,9 @@ from collections.abc import Callable, Iterable
 
 from engram.codecs.candidate import Candidate
 from engram.codecs.goals import Goal, Size
+from engram.codecs.spatial.codec import Spatial
+from engram.coding.grid import COARSEST, FINEST
+from engram.images import Pixels
 
 TURNS = 10
 """How often a dial is turned to half of what is left of it: a thousandth of its octaves."""
@@ -15,6 +18,15 @@ TURNS = 10
 def cheapest(goal: Goal, candidates: Iterable[Candidate]) -> Candidate | None:
     """The best of the candidates that meet the goal; of equal ones the first, and None where there is none."""
     return min(filter(goal.is_met, candidates), key=goal.rank, default=None)
+
+
+def at_goal(codec: Spatial, goal: Goal, images: Pixels, count: int, model_bytes: int) -> Candidate:
+    """The candidate of a spatial code at the step that just meets the goal on the images, as `turn` has it."""
+
+    def at(step: float) -> Candidate:
+        return Candidate(codec.at(round(step)), images, count, model_bytes)
+
+    return turn(goal, at, COARSEST, FINEST)
 
 
 def turn(goal: Goal, at: Callable[[float], Candidate], coarse: float, fine: float) -> Candidate:

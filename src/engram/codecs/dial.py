@@ -7,11 +7,14 @@ from dataclasses import replace
 
 import numpy as np
 
-from engram.codecs.candidate import decibels
+from engram.codecs.candidate import Candidate, decibels
+from engram.codecs.choice import at_goal
 from engram.codecs.contract import Codec
 from engram.codecs.freeze import freeze
-from engram.codecs.goals import Fidelity
+from engram.codecs.goals import Fidelity, Goal, Quality, Size
+from engram.codecs.spatial.codec import Spatial
 from engram.codecs.transform.codec import Transform
+from engram.coding.grid import COARSEST, FINEST
 from engram.errors import UsageError
 from engram.images import ImageSet, Pixels
 from engram.layers import Network
@@ -50,9 +53,10 @@ def freeze_to_bytes(network: Network, training: ImageSet, bytes_per_image: float
 
 def _of_one_rate(network: Network, training: ImageSet, bytes_per_image: float) -> Codec:
     """The codec of a network that was trained for one rate, made thrifty where somewhat less is asked for."""
-    codec = freeze(network, training)
+    codec, sample = freeze(network, training), sample_of(training)
+    if isinstance(codec, Spatial):
+        return at_step(codec, Size(bytes_per_image), sample)
     assert isinstance(codec, Transform)
-    sample = _sample(training)
     reached = _bytes(codec, sample)
     least = min(reached, _bytes(replace(codec, stiffness=LEAST_STIFFNESS), sample))
     if not least * (1 - TOLERANCE_BYTES) <= bytes_per_image <= reached * (1 + TOLERANCE_BYTES):
@@ -71,11 +75,22 @@ def _of_one_rate(network: Network, training: ImageSet, bytes_per_image: float) -
     return replace(codec, stiffness=low)
 
 
+def at_step(codec: Spatial, goal: Goal, sample: Pixels) -> Spatial:
+    """The codec at the step that meets the goal on the sample. Raises OutOfReach where none does."""
+    found = at_goal(codec, goal, sample, len(sample), 0)
+    if not goal.is_met(found) or (isinstance(goal, Size) and not goal.is_near(found)):
+        ends = [Candidate(codec.at(step), sample, len(sample), 0) for step in (COARSEST, FINEST)]
+        low, high = (f"{end.bytes_per_image:.3g} bytes an image ({end.psnr_db:.2f} dB)" for end in ends)
+        raise OutOfReach(f"on images like these, this spatial model takes {low} to {high}; ask for something between")
+    assert isinstance(found.codec, Spatial)
+    return found.codec
+
+
 def _bytes(codec: Codec, sample: Pixels) -> float:
     return len(codec.encode(sample)) / len(sample)
 
 
-def _sample(training: ImageSet) -> Pixels:
+def sample_of(training: ImageSet) -> Pixels:
     return training.images[:: -(-len(training) // SAMPLE)] if len(training) else training.images
 
 
@@ -84,8 +99,10 @@ def freeze_to_psnr(network: Network, training: ImageSet, psnr_db: float) -> Code
 
     Found by halving, to TOLERANCE_DB. Raises OutOfReach where even MOST_BITS a unit fall short of it.
     """
-    sample = _sample(training)
+    sample = sample_of(training)
     codec: Codec = freeze(network, training, bits=None if network.prior else MOST_BITS)
+    if isinstance(codec, Spatial):
+        return at_step(codec, Quality(psnr_db), sample)
     best = _psnr_db(codec, sample)
     if best < psnr_db - TOLERANCE_DB:
         raise OutOfReach(

@@ -13,6 +13,8 @@ from engram.images import Pixels
 
 TOLERANCE = 0.01
 """By how much of itself a size may be exceeded on the images that are measured: all of them will be within 3 %."""
+NEAR = 0.03
+"""By how much of itself a size may miss what is asked for."""
 TOLERANCE_DB = 0.05
 DB_FOR_TWICE = 5.0
 """What twice the bytes buy, about, on every curve of LOG.md: a model that doubles them must give so much."""
@@ -62,6 +64,10 @@ class Size(Goal):
 
     def is_close(self, candidate: Candidate) -> bool:
         return abs(candidate.bytes_per_image / self.bytes_per_image - 1) <= TOLERANCE
+
+    def is_near(self, candidate: Candidate) -> bool:
+        """Whether it takes what is asked for, as near as an archive has to."""
+        return abs(candidate.bytes_per_image / self.bytes_per_image - 1) <= NEAR
 
 
 class Fidelity(Goal):
