@@ -10,8 +10,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sample_networks import pictures
 
 from engram.codecs.frozen import Frozen
+from engram.codecs.jpeg.codec import JpegCoefficients
+from engram.codecs.jpeg.recovery import Grid
 from engram.codecs.pixel import form as pixel_form
 from engram.codecs.pixel.codec import Pixel
 from engram.codecs.pixel.network import LARGEST_ACTIVATION, CausalNetwork, WholeDense, joined
@@ -20,6 +23,7 @@ from engram.codecs.settings import LARGEST_SHIFT
 from engram.codecs.transform import model as transform_model
 from engram.codecs.transform.codec import Transform
 from engram.coding import mixture, neighbourhood, numbers, tables
+from engram.coding.jpeg import Form
 from engram.coding.rangecoder import CorruptStream, RangeCoder
 
 ROOT = Path(__file__).parents[2]
@@ -201,3 +205,24 @@ def test_the_independent_decoder_reads_any_pixel_code(seed):
             independent_codecs.decode_pixel(codec.config(), codec.model, block, 2)
         return
     assert np.array_equal(independent_codecs.decode_pixel(codec.config(), codec.model, block, 2), pixels)
+
+
+JPEG_FORMS = {"gray": ((16, 8, 1), False), "full": ((8, 8, 3), False), "halved": ((16, 32, 3), True)}
+
+
+@given(st.sampled_from(sorted(JPEG_FORMS)), st.integers(0, 2), st.integers(0, 2**32 - 1))
+@settings(max_examples=10, deadline=None)
+def test_the_independent_decoder_reads_any_jpeg_coefficients(form, count, seed):
+    """Random weights, levels and steps; images that lie on their grid, and others."""
+    random = np.random.default_rng(seed)
+    shape, halved = JPEG_FORMS[form]
+    kinds = min(shape[2], 2)
+    steps = random.integers(1, 256, (kinds, 8, 8))[[0, 1, 1][: shape[2]]]
+    weights, levels = random.integers(-200, 300, (64 * kinds, 11)), random.integers(0, 256, (80 * kinds, 24))
+    codec = JpegCoefficients(Grid(Form(shape, halved), steps), weights, levels.astype(np.uint8))
+    images = pictures(count, shape, seed).images
+    for seen in (images, codec.grid.pixels(codec.grid.recover(images))):
+        block = codec.encode(seen)
+        assert np.array_equal(codec.decode(block, count), seen)
+        found = independent_codecs.decode_jpeg_coefficients(codec.config(), codec.model, block, count)
+        assert np.array_equal(found, seen)

@@ -16,8 +16,11 @@ import numpy as np
 from engram import archive
 from engram.codecs.contract import Codec
 from engram.codecs.freeze import freeze
+from engram.codecs.jpeg.fitting import fit_jpeg
+from engram.codecs.jpeg.recovery import Grid
 from engram.codecs.pca import fit_pca
 from engram.codecs.raw import Raw
+from engram.coding.jpeg import Form, steps_of
 from engram.datasets import wardrobe
 from engram.images import ImageSet
 from engram.networks.registry import make
@@ -67,6 +70,14 @@ def golden() -> dict[str, tuple[ImageSet, Codec, int, bool]]:
     near = pixel(colours.image_shape, (16,), components=3, radius=1, max_error=1)
     found["pixel"] = (mixed, freeze(pixel(blobs.image_shape), blobs), 16, True)
     found["pixel-near-lossless-rgb-without-model"] = (colours, freeze(near, colours), 33, False)
+    luma, chroma = steps_of(75)
+    grid = Grid(Form((16, 32, 3), True), np.stack([luma, chroma, chroma]))
+    scenes = pictures(40, (16, 32, 3), seed=4).images
+    scenes[:33] = grid.pixels(grid.recover(scenes[:33]))  # the last block is corrected
+    photographs = ImageSet(scenes)
+    jpeg = fit_jpeg(scenes, grid)
+    assert jpeg is not None
+    found["jpeg-coefficients"] = (photographs, jpeg, 11, True)
     return found
 
 

@@ -6,8 +6,10 @@ import re
 
 from engram.codecs.contract import Codec
 from engram.codecs.frozen import Frozen
+from engram.codecs.jpeg.codec import JpegCoefficients
 from engram.codecs.pixel.codec import Pixel
 from engram.codecs.raw import Raw
+from engram.codecs.spatial.codec import Spatial
 from engram.codecs.transform.codec import Transform
 from engram.errors import UsageError
 
@@ -43,6 +45,8 @@ def ids() -> tuple[str, ...]:
 
 
 register(Frozen)
+register(JpegCoefficients)
 register(Pixel)
 register(Raw)
+register(Spatial)
 register(Transform)
