@@ -5,9 +5,23 @@ from typing import Any
 import numpy as np
 
 from engram.codecs.pca import fit_pca
+from engram.coding.grid import Grid
 from engram.coding.neighbourhood import Neighbourhood, ordered
 from engram.images import ImageSet
-from engram.layers import Convolution, Crop, Dense, MaxPooling, Network, Pad, Reshape, Skip, TransposedConvolution
+from engram.layers import (
+    Convolution,
+    Crop,
+    Dense,
+    Features,
+    MaxPooling,
+    Network,
+    Pad,
+    Reshape,
+    Shuffle,
+    Skip,
+    TransposedConvolution,
+    Unshuffle,
+)
 from engram.models import Model
 
 
@@ -144,6 +158,45 @@ def _rectified(inputs: int, hidden: int) -> tuple[Dense, Dense]:
     return (
         Dense(_normal(1, inputs, hidden, scale=inputs**-0.5), _normal(2, hidden), "relu"),
         Dense(_normal(3, hidden, hidden, scale=hidden**-0.5), _normal(4, hidden), "relu"),
+    )
+
+
+def spatial(shape: tuple[int, int, int], width: int = 6, context: int = 9, hidden: int = 20) -> Network:
+    """The cosines of each cell, with small convolutions beside them, and a prior that looks back."""
+    grid = Grid(shape)
+    units, cosines = grid.units, grid.cosines().astype(np.float32)
+    own, sees = np.arange(units), np.arange(hidden) * units // hidden
+    third = np.concatenate([np.ones((context, hidden)), own[:, None] < sees]).astype(np.float32)
+    rest = np.ones((context + grid.neighbours, units))
+    causal = np.concatenate([sees[:, None] <= own, rest, own[:, None] < own]).astype(np.float32)
+    last = len(causal)
+    centre, scale = _normal(1, last, units, scale=0.02), _normal(2, last, units, scale=0.02)
+    return Network(
+        "spatial",
+        shape,
+        (Unshuffle(4), *_convolutions(grid, cosines, width, 1)),
+        (*_convolutions(grid, cosines.T, width, 3), Shuffle(4), Crop(*shape[:2])),
+        (
+            Features(_normal(3, grid.features, context, scale=0.02)),
+            Dense(_normal(4, grid.neighbours, context, scale=0.03), _normal(5, context), "relu"),
+            Dense(_normal(6, context, context, scale=0.3), _normal(7, context), "relu"),
+            Dense(third * _normal(8, *third.shape, scale=0.1), _normal(9, hidden), "relu"),
+            Dense((sees[:, None] <= sees) * _normal(10, hidden, hidden, scale=0.3), _normal(11, hidden), "relu"),
+            Dense(np.hstack([centre * causal, scale * causal]), _normal(12, 2 * units, scale=0.5), "none"),
+        ),
+    )
+
+
+def _convolutions(grid: Grid, matrix: np.ndarray, width: int, last: int) -> tuple[Features | Convolution, ...]:
+    """A half of a spatial network, near a matrix[outputs, inputs] of each cell."""
+    units = grid.units
+    output = np.concatenate([_normal(1, units, width, last, last, scale=0.01), np.zeros((units, units, last, last))], 1)
+    output[:, width:, last // 2, last // 2] = matrix
+    return (
+        Features(_normal(2, grid.features, width, scale=0.02)),
+        Convolution(_normal(3, width, units, 3, 3, scale=0.1), _normal(4, width), 1, 1, "relu"),
+        Convolution(_normal(5, width, width, 3, 3, scale=0.1), _normal(6, width), 1, 1, "relu"),
+        Convolution(output.astype(np.float32), _normal(7, units, scale=0.01), 1, last // 2, "none"),
     )
 
 

@@ -26,7 +26,7 @@ from engram.images import ImageSet
 from engram.networks.registry import make
 
 sys.path.append(str(Path(__file__).parents[1] / "codecs"))
-from sample_networks import pictures, pixel, transform
+from sample_networks import pictures, pixel, spatial, transform
 
 FOLDER = Path(__file__).parent / "archives"
 
@@ -70,6 +70,11 @@ def golden() -> dict[str, tuple[ImageSet, Codec, int, bool]]:
     near = pixel(colours.image_shape, (16,), components=3, radius=1, max_error=1)
     found["pixel"] = (mixed, freeze(pixel(blobs.image_shape), blobs), 16, True)
     found["pixel-near-lossless-rgb-without-model"] = (colours, freeze(near, colours), 33, False)
+    few = {"width": 4, "context": 6, "hidden": 12}
+    found["spatial"] = (small, freeze(spatial(small.image_shape), small), 64, True)
+    corner = ImageSet(tinted.images[:, :11, :7], tinted.labels, tinted.class_names)  # no side is whole cells
+    coarse = freeze(spatial(corner.image_shape, **few), corner).at(101)
+    found["spatial-rgb-without-model"] = (corner, coarse, 33, False)
     luma, chroma = steps_of(75)
     grid = Grid(Form((16, 32, 3), True), np.stack([luma, chroma, chroma]))
     scenes = pictures(40, (16, 32, 3), seed=4).images

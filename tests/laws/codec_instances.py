@@ -2,15 +2,21 @@
 
 from collections.abc import Callable
 
-from sample_networks import convolutional, deep, dense, pictures, pixel, tied, transform
+import numpy as np
+from sample_networks import convolutional, deep, dense, pictures, pixel, spatial, tied, transform
 
 from engram.codecs.contract import Codec
 from engram.codecs.freeze import freeze
 from engram.codecs.frozen import Frozen
+from engram.codecs.jpeg.codec import JpegCoefficients
+from engram.codecs.jpeg.fitting import fit_jpeg
+from engram.codecs.jpeg.recovery import Grid
 from engram.codecs.pca import fit_pca
 from engram.codecs.pixel.codec import Pixel
 from engram.codecs.raw import Raw
+from engram.codecs.spatial.codec import Spatial
 from engram.codecs.transform.codec import Transform
+from engram.coding.jpeg import Form, steps_of
 from engram.layers import Network
 from engram.models import Model
 
@@ -19,8 +25,21 @@ def _frozen(network: Network, bits: float | None = None) -> Frozen | Transform:
     return freeze(network, pictures(120, network.image_shape), bits=bits)
 
 
+def _spatial(network: Network, step: int) -> Spatial:
+    return freeze(network, pictures(120, network.image_shape)).at(step)
+
+
 def _pixel(model: Model) -> Pixel:
     return freeze(model, pictures(120, model.network.image_shape))
+
+
+def _jpeg(shape: tuple[int, int, int], quality: int, halved: bool = False) -> JpegCoefficients:
+    luma, chroma = steps_of(quality)
+    codec = fit_jpeg(
+        pictures(120, shape).images, Grid(Form(shape, halved), np.stack([luma, chroma, chroma][: shape[2]]))
+    )
+    assert codec is not None
+    return codec
 
 
 INSTANCES: dict[str, Callable[[], Codec]] = {
@@ -35,9 +54,15 @@ INSTANCES: dict[str, Callable[[], Codec]] = {
     "frozen-pca": lambda: _frozen(fit_pca(pictures(120, (8, 8, 1)), 12), 2),
     "frozen-pca-fine": lambda: _frozen(fit_pca(pictures(120, (8, 8, 3)), 30), 8),
     "frozen-pca-coarse": lambda: _frozen(fit_pca(pictures(120, (8, 8, 1)), 12), 0.1),
+    "jpeg-gray": lambda: _jpeg((8, 8, 1), 60),
+    "jpeg-rgb": lambda: _jpeg((8, 16, 3), 90),
+    "jpeg-rgb-halved": lambda: _jpeg((16, 16, 3), 75, halved=True),
     "pixel-gray": lambda: _pixel(pixel((8, 8, 1))),
     "pixel-rgb-odd": lambda: _pixel(pixel((9, 11, 3), (16,), components=3, radius=1)),
     "pixel-near-lossless": lambda: _pixel(pixel((8, 8, 1), max_error=2)),
+    "spatial-gray": lambda: _spatial(spatial((8, 8, 1)), 64),
+    "spatial-rgb-odd": lambda: _spatial(spatial((9, 11, 3), width=3, context=4, hidden=11), 65),
+    "spatial-one-cell": lambda: _spatial(spatial((3, 2, 1), width=1, context=1, hidden=3), 16),
     "transform-gray": lambda: _frozen(transform((8, 8, 1), 10)),
     "transform-rgb-odd": lambda: _frozen(transform((9, 11, 3), 12)),
     "transform-one-unit": lambda: _frozen(transform((8, 8, 1), 1, hidden=5)),

@@ -7,7 +7,9 @@ import zlib
 
 import numpy as np
 from independent_coding import range_decode, range_reader, table_weights, unpack_numbers
+from independent_jpeg import decode_jpeg_coefficients
 from independent_pixel import decode_pixel
+from independent_spatial import decode_spatial
 
 
 def decode_raw(config, model, data, count):
@@ -93,7 +95,14 @@ def run_dense(layers, symbols):
     return x
 
 
-DECODERS = {"raw": decode_raw, "frozen": decode_frozen, "transform": decode_transform, "pixel": decode_pixel}
+DECODERS = {
+    "raw": decode_raw,
+    "frozen": decode_frozen,
+    "transform": decode_transform,
+    "spatial": decode_spatial,
+    "pixel": decode_pixel,
+    "jpeg-coefficients": decode_jpeg_coefficients,
+}
 """By codec id."""
 
 
