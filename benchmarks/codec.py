@@ -3,7 +3,8 @@
 Each model is frozen with the training images and packs DATA into an archive of its own. Parts of the output:
 
 archives   bytes an image without and with the model, PSNR, largest error; images a second packed and unpacked (to disk
-           and from it), and the time of one image from a block that was not read before; medians of the repetitions
+           and from it), and the time of one image from a block that was not read before; medians of the repetitions;
+           each judge's accuracy, and in the heading that on the originals
 rivals     the points of each rival's curve; kept in a file of points, by what they depend on, for AVIF takes minutes
 targets    bytes at a PSNR on each curve, beside the targets; in brackets where no archive is within 2 dB of it
 rates      the Bjontegaard rate of the archives' front against each rival's, over the PSNR that both reach
@@ -33,15 +34,18 @@ import numpy as np
 
 import engram
 from engram import models
+from engram.archive import shipped
 from engram.errors import EngramError, UsageError
 from engram.evaluation.curves import Curve, NoCurve, OutsideCurve, Point, bjontegaard_rate, front
 from engram.evaluation.distortion import max_error, psnr_db
+from engram.evaluation.judge import Judge, accuracy, judge_of
 from engram.evaluation.rivals import RIVALS, Coded, Rival
 from engram.experiments.environment import environment
 from engram.files import replacing_file
 from engram.images import ImageSet
 
 Row = dict[str, Any]
+ARCHIVES = ("archive", "bytes", "with model", "PSNR, dB", "largest error", "packed/s", "unpacked/s", "image, ms")
 CURVES = ("avif-atlas", "jxl-atlas", "webp-atlas", "jpeg-atlas")
 LOSSLESS = ("jxl-lossless-atlas", "webp-lossless-atlas", "xz-stream", "zstd-stream", "png-each")
 SPEEDS = {"avif-atlas": 50, "jxl-atlas": 2.5, "webp-atlas": 50, "jpeg-each": 75, "jxl-lossless-atlas": 7, "png-each": 9}
@@ -60,6 +64,7 @@ def main() -> None:
     parser.add_argument("--training", help="DATA to freeze models with; default: the train half of DATA")
     parser.add_argument("--models", nargs="*", type=Path, default=[], help="models or archives, or folders of models")
     parser.add_argument("--rivals", nargs="*", default=[*CURVES, *LOSSLESS], choices=sorted(RIVALS), metavar="RIVAL")
+    parser.add_argument("--judges", nargs="*", metavar="JUDGE", help="files or names; default: those engram brings")
     parser.add_argument("--no-speeds", action="store_true", help="leave out the rivals' speeds")
     parser.add_argument("--repetitions", type=int, default=3)
     parser.add_argument("--points", type=Path, default=Path("out/rival-points.json"), help="the rivals' points, kept")
@@ -69,13 +74,17 @@ def main() -> None:
     result: Row = {"data": options.data, "images": len(images), "fingerprint": images.fingerprint()}
     result["environment"] = environment() | {"command": " ".join(["benchmarks/codec.py", *sys.argv[1:]])}
     result["load_before"] = os.getloadavg()[0]
+    fashion = options.data == "fashion-mnist:test"
+    names = options.judges if options.judges is not None else shipped.judges() if fashion else ()
+    judges = {Path(name).stem: judge_of(name) for name in names}
+    result["originals"] = {name: accuracy(judge.confusion(images)) for name, judge in judges.items()}
     files = model_files(options.models)
     training = half(options.training or options.data.replace(":test", ":train"))
-    result["archives"] = [packed_row(path, images, training, options.repetitions) for path in files]
+    result["archives"] = [packed_row(path, images, training, options.repetitions, judges) for path in files]
     result["rivals"] = [point for name in options.rivals for point in points(RIVALS[name], images, options.points)]
     speeds = {} if options.no_speeds else SPEEDS
     result["speeds"] = [speed(RIVALS[name], images, setting, options.repetitions) for name, setting in speeds.items()]
-    result["targets"] = target_rows(result, fashion=options.data == "fashion-mnist:test")
+    result["targets"] = target_rows(result, fashion=fashion)
     result["rates"] = rate_rows(result)
     result["load_after"] = os.getloadavg()[0]
     print("\n\n".join(tables(result)))
@@ -97,25 +106,26 @@ def model_files(paths: Iterable[Path]) -> list[Path]:
     return [file for path in paths for file in (sorted(path.glob("*.safetensors")) if path.is_dir() else [path])]
 
 
-def packed_row(path: Path, images: ImageSet, training: ImageSet, repetitions: int) -> Row:
+def packed_row(path: Path, images: ImageSet, training: ImageSet, repetitions: int, judges: dict[str, Judge]) -> Row:
     """What an archive costs, keeps and takes: one that is there already, or that of a model, packed now."""
     if path.suffix == ".egm":
-        return {"model": path.stem} | archive_row(path, images, repetitions)
+        return {"model": path.stem} | archive_row(path, images, repetitions, judges)
     codec = engram.freeze(models.load(path), training)
     with tempfile.TemporaryDirectory() as scratch:
         archive = Path(scratch) / "images.egm"
         packing = [timed(lambda: engram.pack(images, codec, archive, force=True)) for _ in range(repetitions)]
         row = {"model": path.stem, "pack_images_per_second": len(images) / statistics.median(packing)}
-        return row | archive_row(archive, images, repetitions)
+        return row | archive_row(archive, images, repetitions, judges)
 
 
-def archive_row(archive: Path, images: ImageSet, repetitions: int) -> Row:
-    row, about = engram.measure(archive, images), engram.info(archive)
+def archive_row(archive: Path, images: ImageSet, repetitions: int, judges: dict[str, Judge]) -> Row:
+    row, about = engram.measure(archive, images, judges or None), engram.info(archive)
     unpacking = [row["seconds"], *(timed(lambda: read(archive)) for _ in range(1, repetitions))]
     singles = one_by_one(archive, about.block_size)
     kept = ("bytes_per_image", "bytes_per_image_with_model", "model_bytes", "max_error")
     return {name: row[name] for name in kept} | {
         "codec": about.codec,
+        "accuracy": row.get("accuracy", {}),
         "psnr_db": finite(row["psnr_db"]),
         "unpack_images_per_second": len(images) / statistics.median(unpacking),
         "block_size": about.block_size,
@@ -271,6 +281,7 @@ def tables(result: Row) -> list[str]:
         [
             *(row["model"], row["bytes_per_image"], row["bytes_per_image_with_model"], decibels(row["psnr_db"])),
             *(row["max_error"], rate(row, "pack"), rate(row, "unpack"), 1000 * row["one_image_seconds"]),
+            *(percent(row["accuracy"][name]) for name in result["originals"]),
         ]
         for row in result["archives"]
     ]
@@ -291,7 +302,10 @@ def tables(result: Row) -> list[str]:
     ]
     speeds = [[row["rival"], f"{row['setting']:g}", rate(row, "pack"), rate(row, "unpack")] for row in result["speeds"]]
     found = [
-        table("archive | bytes | with model | PSNR, dB | largest error | packed/s | unpacked/s | image, ms", archives),
+        table(
+            " | ".join([*ARCHIVES, *(f"{name} ({percent(share)})" for name, share in result["originals"].items())]),
+            archives,
+        ),
         table("PSNR, dB | AVIF atlas | JPEG XL atlas | target | ours | with model | nearest archive", targets),
         table("rival | archives | Bjontegaard rate, % | over dB", rates),
         table("rival | random access | bytes at dB", curves),
@@ -323,6 +337,10 @@ def near(row: Row | None) -> str:
 def rate(row: Row, way: str) -> str | None:
     found = row.get(f"{way}_images_per_second")
     return row.get("error") if found is None else f"{found:,.0f}"
+
+
+def percent(share: float) -> str:
+    return f"{100 * share:.2f} %"
 
 
 def decibels(psnr_db: float | None) -> str:

@@ -1,9 +1,10 @@
 """A model that comes with engram: an archive of no images, and a card that says what it is and what it does.
 
 Takes model files that `engram train` made, freezes each on its training images, writes NAME.egm and NAME.json into
-src/engram/shipped, and measures it on the test images: `engram.measure`, judged by the paper's classifier.
+src/engram/shipped, and measures it on the test images: `engram.measure`, and the accuracy of each judge. A classifier
+goes there as it is, a judge for `engram pack --judge`, and its card says how it judges the originals.
 
-    python benchmarks/ship.py MODEL... --classifier out/reproduction/models/classifier-seed0.safetensors
+    python benchmarks/ship.py MODEL... --judges fashion-mnist-classifier fashion-mnist-judge
 """
 
 from __future__ import annotations
@@ -16,9 +17,10 @@ from typing import Any
 
 import engram
 from engram import models
+from engram.archive import shipped
 from engram.archive.shipped import FOLDER
 from engram.datasets import source
-from engram.evaluation.judge import Judge
+from engram.evaluation.judge import Judge, accuracy, judge_of
 from engram.images import ImageSet, Splits
 
 
@@ -26,32 +28,71 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("models", nargs="+", type=Path, help="each becomes the shipped model of its file's name")
     parser.add_argument("--data", default="fashion-mnist")
-    parser.add_argument("--classifier", type=Path, required=True)
+    parser.add_argument(
+        "--judges", nargs="*", default=list(shipped.judges()), help="files, or names that engram brings"
+    )
     options = parser.parse_args()
     loaded = source.load(options.data)
     assert isinstance(loaded, Splits)
-    judge = Judge(models.load(options.classifier))
+    judges = {Path(name).stem: judge_of(name) for name in options.judges}
     FOLDER.mkdir(exist_ok=True)
     for path in options.models:
-        card = ship(path, loaded.train, loaded.test, options.data, judge)
+        model = models.load(path)
+        if model.network.synthesis or model.network.prior:
+            card = ship(path.stem, model, loaded, options.data, judges)
+        else:
+            card = ship_judge(path.stem, model, loaded.test, options.data)
+        (FOLDER / f"{path.stem}.json").write_text(json.dumps(card, indent=1) + "\n")
         print(json.dumps(card["measured"]))
 
 
-def ship(path: Path, train: ImageSet, test: ImageSet, data: str, judge: Judge) -> dict[str, Any]:
-    """The card of a model, which now comes with engram."""
-    model = models.load(path)
+def ship_judge(name: str, model: models.Model, test: ImageSet, data: str) -> dict[str, Any]:
+    """The card of a classifier, which now comes with engram."""
+    model.save(FOLDER / f"{name}.safetensors")
+    return about(name, model, data) | {
+        "loss_nats": model.facts["losses"][-1],
+        "measured_on": f"{data}:test, {len(test):,} images",
+        "measured": {
+            "model_bytes": (FOLDER / f"{name}.safetensors").stat().st_size,
+            "accuracy_of_originals": accuracy(Judge(model).confusion(test)),
+        },
+        "limits": f"Tells the classes of {data} apart in images of their size; it has seen all of {data}:train.",
+    }
+
+
+def ship(name: str, model: models.Model, data: Splits, data_name: str, judges: dict[str, Judge]) -> dict[str, Any]:
+    """The card of a codec's model, which now comes with engram."""
+    train, test = data
     codec = engram.freeze(model, train)
-    engram.pack(ImageSet(test.images[:0]), codec, FOLDER / f"{path.stem}.egm", force=True)
+    engram.pack(ImageSet(test.images[:0]), codec, FOLDER / f"{name}.egm", force=True)
     with tempfile.TemporaryDirectory() as folder:
         packed = Path(folder) / "test.egm"
         engram.pack(ImageSet(test.images), codec, packed)
-        row = engram.measure(packed, test, judge)
-    facts = model.facts
-    kept = ("archive_bytes", "model_bytes", "bytes_per_image", "bytes_per_image_with_model", "psnr_db", "max_error")
+        row = engram.measure(packed, test, judges)
+    kept = (
+        "archive_bytes",
+        "model_bytes",
+        "bytes_per_image",
+        "bytes_per_image_with_model",
+        "psnr_db",
+        "max_error",
+        "accuracy",
+    )
     if row["psnr_db"] == float("inf"):
         row["psnr_db"] = None  # lossless; JSON knows no infinity
-    card = {
-        "name": path.stem,
+    return about(name, model, data_name) | {
+        "loss_bits_per_value": model.facts["losses"][-1],
+        "measured_on": f"{data_name}:test, {len(test):,} images, without labels",
+        "measured": {key: row[key] for key in kept},
+        "limits": limits_of(codec.max_error, codec.image_shape),
+    }
+
+
+def about(name: str, model: models.Model, data: str) -> dict[str, Any]:
+    """What a card says of the training."""
+    facts = model.facts
+    return {
+        "name": name,
         "method": model.network.method,
         "options": facts["options"],
         "recipe": facts["recipe"],
@@ -59,14 +100,8 @@ def ship(path: Path, train: ImageSet, test: ImageSet, data: str, judge: Judge) -
         "data": f"{data}:train",
         "images": facts["images"],
         "images_sha256": facts["images_sha256"],
-        "loss_bits_per_value": facts["losses"][-1],
-        "retrain": command_of(path.stem, f"{data}:train", model),
-        "measured_on": f"{data}:test, {len(test):,} images, without labels",
-        "measured": {key: row[key] for key in kept} | {"accuracy_of_the_papers_classifier": row["accuracy"]},
-        "limits": limits_of(codec.max_error, codec.image_shape),
+        "retrain": command_of(name, f"{data}:train", model),
     }
-    (FOLDER / f"{path.stem}.json").write_text(json.dumps(card, indent=1) + "\n")
-    return card
 
 
 def command_of(name: str, data: str, model: models.Model) -> str:

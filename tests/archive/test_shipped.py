@@ -9,16 +9,37 @@ import numpy as np
 import pytest
 
 import engram
+from engram import models
 from engram.archive import shipped
 from engram.archive.interrupted import interrupted
 from engram.datasets import wardrobe
+from engram.evaluation.judge import accuracy, judge_of
 
 NAMES = shipped.names()
 
 
 def test_there_are_some_and_each_has_a_card() -> None:
     assert "fashion-mnist-lossless" in NAMES
-    assert {path.stem for path in shipped.FOLDER.glob("*.json")} == set(NAMES)
+    assert {path.stem for path in shipped.FOLDER.glob("*.json")} == {*NAMES, *shipped.judges()}
+
+
+def test_two_judges_come_with_engram_and_each_has_a_card() -> None:
+    for name, method in (("fashion-mnist-classifier", "classifier"), ("fashion-mnist-judge", "judge")):
+        card = json.loads((shipped.FOLDER / f"{name}.json").read_text())
+        assert card["measured"]["model_bytes"] == shipped.judge(name).stat().st_size < 1_000_000
+        assert (card["name"], card["method"]) == (name, method)
+        assert models.load(shipped.judge(name)).facts["class_names"][0] == "T-shirt/Top"
+    with pytest.raises(shipped.UnknownModel, match="'x' is no file, and no judge that comes with engram; there are f"):
+        shipped.judge("x")
+
+
+@pytest.mark.real
+def test_the_judges_judge_as_their_cards_say() -> None:
+    test = engram.load("fashion-mnist:test")
+    for name in shipped.judges():
+        card = json.loads((shipped.FOLDER / f"{name}.json").read_text())
+        found = accuracy(judge_of(name).confusion(test))
+        assert found == pytest.approx(card["measured"]["accuracy_of_originals"], abs=2e-4)
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -2,9 +2,23 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from engram.codecs.dial import OutOfReach, freeze_to_bytes, freeze_to_psnr
+from engram.codecs.candidate import decibels
+from engram.codecs.dial import (
+    ERRORS,
+    LARGEST_ERROR,
+    OutOfReach,
+    deflated_bytes,
+    freeze_to_bytes,
+    freeze_to_psnr,
+    largest_error_for,
+    rounded,
+)
+from engram.codecs.goals import Quality
 from engram.codecs.pca import fit_pca
 from engram.datasets import wardrobe
 from engram.errors import UsageError
@@ -26,6 +40,24 @@ def test_decibels_are_met_with_few_bytes(wanted: float) -> None:
     data = codec.encode(IMAGES.images)
     assert psnr_db(IMAGES.images, codec.decode(data, len(IMAGES))) == pytest.approx(wanted, abs=0.15)
     assert len(data) / len(IMAGES) < 25
+
+
+@given(st.integers(0, 63), st.integers(0, 255))
+def test_rounded_images_are_those_of_a_pixel_code(max_error: int, value: int) -> None:
+    assert abs(int(rounded(np.array([value], np.uint8), max_error)[0]) - value) <= max_error
+
+
+def test_a_pixel_codes_largest_error_follows_the_quality() -> None:
+    originals = IMAGES.images
+    for wanted in (25.0, 35.0, 45.0):
+        error = largest_error_for(Quality(wanted), originals)
+        assert Quality(wanted).is_kept(originals, rounded(originals, error))
+        assert decibels(originals, rounded(originals, error)) < wanted + 2
+    assert largest_error_for(Quality(90), originals) == 0
+    assert min(ERRORS) == 1
+    assert max(ERRORS) == LARGEST_ERROR
+    sizes = [deflated_bytes(originals[:50], error) for error in (0, 3, 20, 63)]
+    assert sizes == sorted(sizes, reverse=True)
 
 
 def test_what_is_out_of_reach_says_what_is_possible() -> None:

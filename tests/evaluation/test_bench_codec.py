@@ -5,15 +5,15 @@ import runpy
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 import engram
 from engram.codecs.pca import fit_pca
 from engram.codecs.raw import Raw
-from engram.datasets import wardrobe
+from engram.datasets import arrays, wardrobe
 from engram.evaluation.rivals import Rival
 from engram.models import Model
+from engram.training.fit import fit
 
 SCRIPT = Path(__file__).parents[2] / "benchmarks" / "codec.py"
 RIVALS = ["webp-atlas", "jpeg-each", "xz-stream"]
@@ -28,18 +28,23 @@ def test_the_tables_are_filled(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     images = wardrobe.draw(70, seed=5)
-    np.save(tmp_path / "images.npy", images.images)
+    arrays.save(tmp_path / "images.npz", images)
     (tmp_path / "models").mkdir()
     for units in (4, 20):
         Model(fit_pca(images, units)).save(tmp_path / "models" / f"pca-{units}.safetensors")
     engram.pack(images, Raw(images.image_shape), tmp_path / "raw.egm")
-    common = ["--data", tmp_path / "images.npy", "--points", tmp_path / "points.json", "--rivals", *RIVALS]
+    fit(images, "classifier", epochs=1).save(tmp_path / "judge-1")
+    fit(images, "judge", epochs=1, options={"widths": [4]}).save(tmp_path / "judge-2")
+    common = ["--data", tmp_path / "images.npz", "--points", tmp_path / "points.json", "--rivals", *RIVALS]
     models = ["--models", tmp_path / "models", tmp_path / "raw.egm", "--repetitions", 1, "--no-speeds"]
-    run(monkeypatch, *common, *models, "--out", tmp_path / "result.json")
+    judges = ["--judges", tmp_path / "judge-1", tmp_path / "judge-2"]
+    run(monkeypatch, *common, *models, *judges, "--out", tmp_path / "result.json")
     result = json.loads((tmp_path / "result.json").read_text())
     assert [row["model"] for row in result["archives"]] == ["pca-20", "pca-4", "raw"]
     assert [row["codec"] for row in result["archives"]] == ["frozen", "frozen", "raw"]
     assert result["archives"][2]["psnr_db"] is None
+    assert set(result["originals"]) == {"judge-1", "judge-2"}
+    assert result["archives"][2]["accuracy"] == result["originals"]
     assert {row["rival"] for row in result["rivals"]} == set(RIVALS)
     assert [row["rival"] for row in result["rates"]] == ["jpeg-each"] * 2  # no other is as bad
     shown = capsys.readouterr().out

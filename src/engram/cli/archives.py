@@ -46,7 +46,7 @@ def pack(
     ] = None,
     judge: Annotated[
         Path | None,
-        typer.Option("--judge", metavar="MODEL", help="The classifier, a file or one that engram brings; or learned."),
+        typer.Option("--judge", metavar="MODEL", help="That classifier: a file, or one that engram brings."),
     ] = None,
     bits: Annotated[float | None, typer.Option("--bits", help="With a model: mean bits for each code unit.")] = None,
     budget: Annotated[

@@ -27,8 +27,9 @@ class NoLabels(UsageError):
 
 @dataclass(frozen=True, eq=False)
 class Judging:
-    """A judge, and images with labels that it was not trained on."""
+    """A judge by its name, and images with labels that it was not trained on."""
 
+    name: str
     judge: Judge
     images: ImageSet
 
@@ -62,13 +63,29 @@ def check_labels(name: str, images: ImageSet) -> None:
 def judging(
     model: Path | None, rest: ImageSet, measured: ImageSet, budget_seconds: float, progress: Progress | None
 ) -> Judging:
-    """The judge of a model file or a name that engram brings, or one that learns from the rest within the time."""
+    """The judge of a model file or a name that engram brings.
+
+    Where none is named it is the one that engram brings for these classes, or one that learns from the rest.
+    """
+    from engram.evaluation.judge import Judge, judge_of
+
+    name = str(model) if model is not None else brought_for(rest)
+    if name is not None:
+        return Judging(name, judge_of(name), measured)
+    from engram.training.judging import learn_judge
+
+    return Judging("learned", Judge(learn_judge(rest, budget_seconds, progress=progress)), measured)
+
+
+def brought_for(images: ImageSet) -> str | None:
+    """The largest judge that engram brings for images of this size and of these classes."""
     from engram.archive import shipped
-    from engram.evaluation.judge import Judge
     from engram.models import load
 
-    if model is None:
-        from engram.training.judging import learn_judge
+    def fits(name: str) -> bool:
+        model = load(shipped.judge(name))
+        classes = tuple(model.facts["class_names"])
+        return (model.network.image_shape, classes) == (images.image_shape, images.class_names)
 
-        return Judging(Judge(learn_judge(rest, budget_seconds, progress=progress)), measured)
-    return Judging(Judge(load(model if model.exists() else shipped.judge(str(model)))), measured)
+    fitting = filter(fits, shipped.judges())
+    return max(fitting, key=lambda name: shipped.judge(name).stat().st_size, default=None)

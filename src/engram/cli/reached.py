@@ -11,7 +11,8 @@ if TYPE_CHECKING:
 
 
 def reached(codec: Codec, measured: ImageSet, judging: Judging | None) -> dict[str, Any]:
-    """psnr_db (None for equal images), max_error, measured_images; with a judge accuracy, accuracy_of_originals.
+    """psnr_db (None for equal images), max_error, measured_images; with a judge also judge (its name), accuracy and
+    accuracy_of_originals.
 
     The largest error is the one that is promised, where one is, or else the largest that was met.
     """
@@ -27,6 +28,7 @@ def reached(codec: Codec, measured: ImageSet, judging: Judging | None) -> dict[s
         if promised is None:
             result["max_error"] = max_error(measured.images, candidate.recovered)
     if judging is not None:
+        result["judge"] = judging.name
         result["accuracy"] = judging.accuracy(candidate.recovered)
         result["accuracy_of_originals"] = judging.accuracy_of_originals
     return result
@@ -38,5 +40,5 @@ def in_words(reached: dict[str, Any]) -> str:
     words = f"{quality}, largest error {reached['max_error']}"
     if "accuracy" in reached:
         before, after = (f"{100 * reached[key]:.1f} %" for key in ("accuracy_of_originals", "accuracy"))
-        words += f", accuracy {after} (originals {before})"
+        words += f", accuracy {after} (originals {before}) by the judge {reached['judge']}"
     return f"{words}, measured on {reached['measured_images']:,} images"

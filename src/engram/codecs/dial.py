@@ -28,6 +28,8 @@ LEAST_STIFFNESS, MOST_STIFFNESS = 5.0, 500.0
 
 LARGEST_ERROR = 63
 """Of a pixel code."""
+ERRORS = tuple(sorted({round(LARGEST_ERROR * 0.9**power) for power in range(40)}, reverse=True))
+"""The largest errors that are tried, one after the other: what a classifier sees does not fall evenly with them."""
 
 
 class OutOfReach(UsageError):
@@ -137,12 +139,8 @@ def rounded(images: Pixels, max_error: int) -> Pixels:
 
 
 def largest_error_for(goal: Fidelity, originals: Pixels) -> int:
-    """The largest error that a pixel code may make and still meet the goal, 0 to LARGEST_ERROR, found by halving."""
-    kept, lost = 0, LARGEST_ERROR + 1
-    while lost - kept > 1:
-        middle = (kept + lost) // 2
-        kept, lost = (middle, lost) if goal.is_kept(originals, rounded(originals, middle)) else (kept, middle)
-    return kept
+    """The largest of ERRORS that a pixel code may make and still meet the goal; 0 where it may make none."""
+    return next((error for error in ERRORS if goal.is_kept(originals, rounded(originals, error))), 0)
 
 
 def deflated_bytes(images: Pixels, max_error: int) -> float:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from engram.archive import shipped
 from engram.errors import UsageError
 from engram.images import ImageSet
-from engram.models import Model
+from engram.models import Model, load
 from engram.networks.classifier import Classifier
 from engram.networks.judge import JudgeNetwork
 from engram.networks.registry import restore
@@ -35,6 +37,12 @@ class Judge:
         counts = np.zeros((self.classes, self.classes), np.int64)
         np.add.at(counts, (images.labels, classify(self.network, images.images)), 1)
         return counts
+
+
+def judge_of(name: str | Path) -> Judge:
+    """The judge of a model file, or of a name that engram brings. Raises UsageError."""
+    path = Path(name)
+    return Judge(load(path if path.exists() else shipped.judge(str(name))))
 
 
 def accuracy(confusion: NDArray[np.int64]) -> float:

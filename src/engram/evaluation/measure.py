@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,11 +16,12 @@ if TYPE_CHECKING:
     from engram.evaluation.judge import Judge
 
 
-def measure(path: Path | str, originals: ImageSet, judge: Judge | None = None) -> dict[str, Any]:
+def measure(path: Path | str, originals: ImageSet, judge: Judge | Mapping[str, Judge] | None = None) -> dict[str, Any]:
     """The archive's bytes, and its images held against the originals they were packed from, in their order.
 
     Keys: images, archive_bytes, model_bytes, bytes_per_image, bytes_per_image_with_model, psnr_db, max_error, seconds
-    and images_per_second of unpacking; accuracy (0 to 1) with a judge. Raises UsageError where images do not match.
+    and images_per_second of unpacking; with a judge accuracy, 0 to 1, and with several that of each by its name.
+    Raises UsageError where images do not match.
     """
     parts = archives.info(path)
     started = time.perf_counter()
@@ -31,7 +33,7 @@ def measure(path: Path | str, originals: ImageSet, judge: Judge | None = None) -
             )
         recovered = archive[:]
     seconds = time.perf_counter() - started
-    row = {
+    row: dict[str, Any] = {
         "images": parts.images,
         "archive_bytes": parts.archive_bytes,
         "model_bytes": parts.model_bytes,
@@ -45,5 +47,9 @@ def measure(path: Path | str, originals: ImageSet, judge: Judge | None = None) -
     if judge is not None:
         from engram.evaluation.judge import accuracy
 
-        row["accuracy"] = accuracy(judge.confusion(originals.with_images(recovered)))
+        judged = originals.with_images(recovered)
+        if isinstance(judge, Mapping):
+            row["accuracy"] = {name: accuracy(each.confusion(judged)) for name, each in judge.items()}
+        else:
+            row["accuracy"] = accuracy(judge.confusion(judged))
     return row
