@@ -90,8 +90,8 @@ class Mixture:
         self.values = len(gray)
         self.depth = max(0, int(self.values - 2).bit_length()) if self.values > 1 else 0
         middles = (gray[1:-1] + gray[2:]) * (MEAN_UNIT // 2)
-        self._boundaries = np.zeros((1 << self.depth) + 1, np.int32)
-        self._boundaries[1 : len(middles) + 1] = middles
+        self.boundaries = np.zeros((1 << self.depth) + 1, np.int32)
+        self.boundaries[1 : len(middles) + 1] = middles
 
     def descend(self, outputs: Outputs) -> Descent:
         """Yields the weight of each decision's "upper" for values known not to be 0, is sent the bits, returns values.
@@ -108,7 +108,7 @@ class Mixture:
         low, high = np.zeros(len(outputs)), total + float(_FLOOR << self.depth)
         for level in range(self.depth - 1, -1, -1):
             middle = found + (1 << level)
-            u = self._boundaries.take(middle)[:, None] - means
+            u = self.boundaries.take(middle)[:, None] - means
             u *= inverse
             u >>= _SHIFT
             u += _REACH * _RESOLUTION

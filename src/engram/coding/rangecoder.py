@@ -124,7 +124,11 @@ def shortest(encoder: stream.queue.RangeEncoder) -> bytes:
     size = 4 * (position + 2)
     # constriction's own choice lies in the interval and tells carries settled; go from it to the interval's start.
     point = int.from_bytes(words.astype(">u4").tobytes().ljust(size, b"\0"), "big")
-    start: int = point - ((point - lower) & (2**64 - 1))
+    return shortest_within(point - ((point - lower) & (2**64 - 1)), width, size)
+
+
+def shortest_within(start: int, width: int, size: int) -> bytes:
+    """The shortest byte string that names a point of [start, start + width), given in units of its byte `size`."""
     keep = size
     while keep and -(-start >> 8 * (size - keep + 1)) << 8 * (size - keep + 1) < start + width:
         keep -= 1

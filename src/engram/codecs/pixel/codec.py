@@ -22,7 +22,9 @@ from numpy.typing import NDArray
 
 from engram.codecs.contract import Codec, Config
 from engram.codecs.pixel import form
+from engram.codecs.pixel.kernel import Kernel, library
 from engram.codecs.pixel.network import Networks
+from engram.codecs.pixel.threads import side_by_side
 from engram.coding import mixture
 from engram.coding.decisions import Decoder, Encoder
 from engram.coding.mixture import Mixture
@@ -69,6 +71,11 @@ class Pixel(Codec):
         return Mixture(self.gray)
 
     @cached_property
+    def _kernel(self) -> Kernel | None:
+        """What codes in place of NumPy, where it was built."""
+        return Kernel(self.network, self.gray) if library() else None
+
+    @cached_property
     def _emitted(self) -> tuple[Config, bytes]:
         return form.emit(self.network, self.step)
 
@@ -86,13 +93,20 @@ class Pixel(Codec):
     def encode(self, block: Pixels) -> bytes:
         self.check_shape(block)
         symbols = self._symbols(block)
-        encoder = Encoder()
-        for bits, weights in self._decisions(symbols):
-            encoder.encode(bits, weights)
-        coded = CODED + encoder.finish()
+        coded = CODED + self._encode_coded(symbols)
         if 2 * len(coded) <= symbols.size:
             return coded
         return min(coded, DEFLATED + zlib.compress(symbols.astype(np.uint8).tobytes(), 9), key=len)
+
+    def _encode_coded(self, symbols: Indices) -> bytes:
+        """The stream of the symbols' decisions."""
+        if self._kernel:
+            canvases = self.network.neighbourhood.canvas(self.gray.astype(np.uint8)[symbols])
+            return self._kernel.encode(symbols.astype(np.uint8), canvases)
+        encoder = Encoder()
+        for bits, weights in self._decisions(symbols):
+            encoder.encode(bits, weights)
+        return encoder.finish()
 
     def estimated_bits(self, block: Pixels) -> float:
         """What the block's decisions are worth, in bits: its coded bytes but for the ends of the stream."""
@@ -136,7 +150,12 @@ class Pixel(Codec):
     def decode(self, data: bytes, count: int) -> Pixels:
         return self.decode_many([(data, count)])[0]
 
+    def encode_many(self, blocks: Sequence[Pixels]) -> list[bytes]:
+        return side_by_side(self.encode, blocks) if self._kernel else super().encode_many(blocks)
+
     def decode_many(self, blocks: Sequence[tuple[bytes, int]]) -> list[Pixels]:
+        if self._kernel:
+            return side_by_side(lambda block: self._decode_together([block])[0], blocks)
         decoded: list[Pixels] = []
         waiting: list[tuple[bytes, int]] = []
         for data, count in blocks:
@@ -159,6 +178,10 @@ class Pixel(Codec):
         return [pixels[number] for number in range(len(blocks))]
 
     def _decode_coded(self, streams: list[bytes], counts: list[int]) -> Pixels:
+        if self._kernel and streams:
+            found = [self._kernel.decode(data, count) for data, count in zip(streams, counts, strict=True)]
+            levels = self.gray.astype(np.uint8)[np.concatenate(found)]
+            return ordered(levels.reshape(-1, *self.image_shape))
         decoders = [Decoder(data) for data in streams]
         around, total = self.network.neighbourhood, sum(counts)
         canvases = np.zeros(total * around.canvas_size, np.uint8)

@@ -86,8 +86,8 @@ class CausalNetwork:
         return self.neighbourhood.taps.astype(np.intp, copy=False)
 
     @cached_property
-    def _weights(self) -> list[Floats]:
-        """The weights, over 2^shift, that are multiplied at each value: the positions' are in `_biases`.
+    def weights(self) -> list[Floats]:
+        """The weights, over 2^shift, that are multiplied at each value: the positions' are in `biases`.
 
         A division by a power of two changes no digit of a float, so the sums are as exact as those of whole numbers.
         """
@@ -100,7 +100,7 @@ class CausalNetwork:
         return [np.ascontiguousarray(w * scale, np.float32) for w, scale in zip(weights, scales, strict=True)]
 
     @cached_property
-    def _biases(self) -> list[Floats]:
+    def biases(self) -> list[Floats]:
         """float32[values, units] of first and last layer, float32[units] of others; half added, over 2^shift."""
         positions = self.neighbourhood.positions.astype(np.float64)
         biases = []
@@ -133,11 +133,11 @@ class CausalNetwork:
     def _outputs(self, around: Pixels, values: Indices) -> Outputs:
         x = around.astype(np.float32)
         h = x
-        for number, bias in enumerate(self._biases):
+        for number, bias in enumerate(self.biases):
             last = number == len(self.layers) - 1
-            h = h @ self._weights[number]
+            h = h @ self.weights[number]
             if last:
-                h += x @ self._weights[number + 1]
+                h += x @ self.weights[number + 1]
             h += bias[values] if bias.ndim == 2 else bias
             np.floor(h, out=h)
             np.clip(h, self._least if last else 0, self._largest if last else LARGEST_ACTIVATION, out=h)

@@ -1,0 +1,182 @@
+"""A pixel code's value loop in C, where it was built: the streams and values of `codec.py`, several times as fast.
+
+`kernel.c` is compiled when engram is installed, where there is a compiler. Its calls run without Python's lock, so
+blocks are coded on as many threads as there are cores.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from functools import cache
+from importlib.util import find_spec
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engram.codecs.pixel.network import CausalNetwork, Networks
+from engram.coding import mixture
+from engram.coding.mixture import Mixture
+from engram.coding.rangecoder import CorruptStream, shortest_within
+from engram.images import Pixels
+
+_LANES = 16
+"""Layers' widths are filled up to multiples of this."""
+_NUMBERS = (
+    *("channels", "inputs", "values", "canvas_size", "waves", "largest_wave", "layers", "widest", "components"),
+    *("depth", "levels", "channel_weights"),
+)
+_ARRAYS = (
+    *("widths", "weights", "first", "last", "least", "largest", "alone", "wave_ends", "order", "taps", "places"),
+    *("gray", "boundaries", "nonzero", "exponential", "inverse", "logistic"),
+)
+Floats = NDArray[np.float32]
+
+
+class _Model(ctypes.Structure):
+    _fields_ = [*((name, ctypes.c_int32) for name in _NUMBERS), *((name, ctypes.c_void_p) for name in _ARRAYS)]
+
+
+class _Coder(ctypes.Structure):
+    _fields_ = [
+        ("width", ctypes.c_uint64),
+        ("low", ctypes.c_uint64),
+        ("words", ctypes.c_void_p),
+        ("at", ctypes.c_int64),
+        ("size", ctypes.c_int64),
+        ("encoding", ctypes.c_int32),
+        ("lost", ctypes.c_int32),
+    ]
+
+
+@cache
+def library() -> ctypes.CDLL | None:
+    """The compiled kernel, or None where there is none."""
+    found = find_spec("engram.codecs.pixel._kernel")
+    return ctypes.CDLL(found.origin) if found and found.origin else None
+
+
+class Kernel:
+    """The kernel with the tables of one codec. There must be a `library`."""
+
+    def __init__(self, network: Networks, gray: NDArray[np.int64]) -> None:
+        self._made_of = network, gray
+        around, levels = network.neighbourhood, Mixture(gray)
+        self._around, self._levels = around, len(gray)
+        self._longest = (levels.depth + 1) * len(around.places)
+        widths = [_filled(len(layer.bias)) for layer in network.networks[0].layers]
+        weights = np.stack([_weights(channel) for channel in network.networks])
+        whole = {
+            "widths": widths,
+            "least": mixture.limits(network.networks[0].components)[0],
+            "largest": mixture.limits(network.networks[0].components)[1],
+            "alone": _own([channel.alone for channel in network.networks]),
+            "wave_ends": np.cumsum([len(wave) for wave in around.waves]),
+            "order": np.concatenate(around.waves),
+            "taps": around.taps,
+            "places": around.places,
+            "gray": gray,
+            "boundaries": levels.boundaries,
+            "nonzero": mixture.nonzero_weights(),
+            "exponential": mixture.exponentials(),
+            "inverse": mixture.inverses(),
+            "logistic": mixture.logistics(),
+        }
+        self._arrays = {name: np.ascontiguousarray(array, np.int32) for name, array in whole.items()} | {
+            "weights": weights,
+            "first": _own([_padded(channel.biases[0]) for channel in network.networks]),
+            "last": _own([_padded(channel.biases[-1]) for channel in network.networks]),
+        }
+        self._model = _Model(
+            channels=len(network.networks),
+            inputs=around.inputs,
+            values=len(around.places),
+            canvas_size=around.canvas_size,
+            waves=len(around.waves),
+            largest_wave=max(map(len, around.waves)),
+            layers=len(widths),
+            widest=max(widths),
+            components=network.networks[0].components,
+            depth=levels.depth,
+            levels=len(gray),
+            channel_weights=weights.shape[1],
+            **{name: array.ctypes.data for name, array in self._arrays.items()},
+        )
+
+    def __reduce__(self) -> tuple[type[Kernel], tuple[Networks, NDArray[np.int64]]]:
+        """How it is pickled: what it was made of."""
+        return Kernel, self._made_of
+
+    def encode(self, symbols: Pixels, canvases: Pixels) -> bytes:
+        """The stream of uint8[n, height, width, channels], whose gray levels lie in canvases."""
+        # A decision's weight is 2^8 at least, so it narrows the interval by 16 bits and little more.
+        words = np.empty(len(symbols) * self._longest * 9 // 16 + 4, np.uint32)
+        coder = _Coder(width=2**64 - 1, low=0, words=words.ctypes.data, at=0, size=len(words), encoding=1)
+        self._run(coder, symbols, canvases)
+        settled = words[: coder.at].astype(">u4").tobytes()
+        return shortest_within(int.from_bytes(settled) << 64 | coder.low, coder.width, len(settled) + 8)
+
+    def decode(self, stream: bytes, count: int) -> Pixels:
+        """uint8[count, values], the symbols. Raises CorruptStream."""
+        if stream[-1:] == b"\0":
+            raise CorruptStream("a stream does not end with a byte of 0")
+        words = np.frombuffer(stream.ljust(max(8, -(-len(stream) // 4) * 4), b"\0"), ">u4").astype(np.uint32)
+        coder = _Coder(
+            width=2**64 - 1,
+            low=int.from_bytes(stream[:8].ljust(8, b"\0")),
+            words=words.ctypes.data,
+            at=2,
+            size=len(words),
+        )
+        symbols = np.zeros((count, len(self._around.places)), np.uint8)
+        self._run(coder, symbols, np.zeros((count, self._around.canvas_size), np.uint8))
+        return symbols
+
+    def _run(self, coder: _Coder, symbols: Pixels, canvases: Pixels) -> None:
+        code = library()
+        assert code is not None
+        failed = code.engram_code(
+            ctypes.byref(self._model),
+            ctypes.byref(coder),
+            ctypes.c_int32(len(symbols)),
+            ctypes.c_void_p(symbols.ctypes.data),
+            ctypes.c_void_p(canvases.ctypes.data),
+        )
+        if coder.lost:
+            raise CorruptStream("a stream of decisions leaves the coder's range")
+        if failed < 0:
+            raise MemoryError
+        if failed:
+            raise CorruptStream(f"a value decodes to {failed}, beyond {self._levels - 1}")
+
+
+def _filled(width: int) -> int:
+    return -(-width // _LANES) * _LANES
+
+
+def _padded(rows: Floats) -> Floats:
+    """The rows, filled up with zeros."""
+    filled = np.zeros((*rows.shape[:-1], _filled(rows.shape[-1])), np.float32)
+    filled[..., : rows.shape[-1]] = rows
+    return filled
+
+
+def _weights(network: CausalNetwork) -> Floats:
+    """All weights of a channel, flat, each layer's rows filled up; before those of a layer between, its bias."""
+    parts, taken = [], network.neighbourhood.inputs
+    for number, rows in enumerate(network.weights):
+        from_hidden = 0 < number < len(network.weights) - 1
+        if 0 < number < len(network.weights) - 2:
+            parts.append(_padded(network.biases[number]))
+        more = _filled(taken) - taken if from_hidden else 0
+        parts.append(_padded(np.pad(rows, ((0, more), (0, 0)))))
+        taken = rows.shape[1]
+    return np.concatenate([part.ravel() for part in parts])
+
+
+def _own(arrays: list[NDArray[Any]]) -> NDArray[Any]:
+    """Of arrays of a row for each value, one array for each channel, the rows of each channel's values."""
+    own = arrays[0].copy()
+    for channel, rows in enumerate(arrays):
+        own[channel :: len(arrays)] = rows[channel :: len(arrays)]
+    return own
