@@ -24,6 +24,8 @@ _SAMPLE, _FEWEST, _ENOUGH = 1 << 17, 4, 0.2
 """Values that are looked at to tell a grid, images at least, and the share of these that must be found at once."""
 _SEEN = 0.7
 """How much of a change shows, about: not where values are clipped."""
+_SPREAD = 1.5
+"""By how much an enlarged plane's squares are more, about."""
 _NOISE = 0.4
 """Mean square of the distance to multiples of the right steps, at most: pixels are rounded."""
 _TO_YCC = np.array([[0.299, 0.587, 0.114], [-0.168736, -0.331264, 0.5], [0.5, -0.418688, -0.081312]])
@@ -93,8 +95,8 @@ class Grid:
             left = np.flatnonzero(errors)
             if not len(left):
                 break
-            slopes, costs = self._slopes(wanted[left] - made[left])
-            gains = np.where(tried[left], -np.inf, 2 * np.abs(slopes) - costs)
+            slopes = self._slopes(wanted[left] - made[left])
+            gains = np.where(tried[left], -np.inf, 2 * np.abs(slopes) - self._costs)
             best = gains.max(1)
             least = np.where(bold[left] & (best > 0), best / 2, best)
             changes = np.sign(slopes).astype(np.int64) * (gains >= least[:, None])
@@ -107,20 +109,29 @@ class Grid:
             bold[left] = better
         return found
 
-    def _slopes(self, missing: NDArray[np.int64]) -> tuple[Floats, Floats]:
-        """float64[n, units]: how the product with what is missing changes with each coefficient, and its own square."""
-        slopes, costs = [], []
+    @cached_property
+    def _costs(self) -> Floats:
+        """float64[units]: the squares of what a change of each coefficient by one does to the values."""
+        costs = []
+        for number, steps in enumerate(self.steps):
+            spread = _SPREAD if number and self.form.halved else 1.0
+            to_rgb = np.square(_TO_RGB[number]).sum() if len(self.steps) == 3 else 1.0
+            costs.append(
+                np.broadcast_to(_SEEN * spread * to_rgb * np.square(steps), (*self.form.grids[number], SIDE, SIDE))
+            )
+        return np.concatenate([cost.ravel() for cost in costs])
+
+    def _slopes(self, missing: NDArray[np.int64]) -> Floats:
+        """float64[n, units]: how the product with what is missing changes with each coefficient."""
+        slopes = []
         for number, steps in enumerate(self.steps):
             to_rgb = _TO_RGB[number] if len(self.steps) == 3 else np.ones(1)
-            part, spread = missing @ to_rgb, 1.0
+            part = missing @ to_rgb
             if number and self.form.halved:
                 up, across = (_triangle(side) for side in missing.shape[1:3])
-                part, spread = up.T @ part @ across, 1.5
-            blocks = _transformed(part) * steps
-            slopes.append(blocks.reshape(len(missing), -1))
-            cost = _SEEN * spread * np.square(to_rgb).sum() * np.square(steps)
-            costs.append(np.broadcast_to(cost, blocks.shape[1:]).ravel())
-        return np.concatenate(slopes, 1), np.concatenate(costs)
+                part = up.T @ part @ across
+            slopes.append((_transformed(part) * steps).reshape(len(missing), -1))
+        return np.concatenate(slopes, 1)
 
 
 def _transformed(samples: Floats) -> Floats:
