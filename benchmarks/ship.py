@@ -61,8 +61,9 @@ def ship_judge(name: str, model: models.Model, test: ImageSet, data: str) -> dic
 
 
 def ship(name: str, model: models.Model, data: Splits, data_name: str, judges: dict[str, Judge]) -> dict[str, Any]:
-    """The card of a codec's model, which now comes with engram."""
+    """The card of a codec's model, which now comes with engram. A classifier that it was trained for is no judge."""
     train, test = data
+    judges = {name: judge for name, judge in judges.items() if judge.identity != model.facts.get("task")}
     codec = engram.freeze(model, train)
     engram.pack(ImageSet(test.images[:0]), codec, FOLDER / f"{name}.egm", force=True)
     with tempfile.TemporaryDirectory() as folder:

@@ -56,6 +56,11 @@ class Model:
     network: layers.Network
     facts: dict[str, Any] = field(default_factory=dict)
 
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What tells its training from others: the method, the seed, and the images it saw."""
+        return {"method": self.network.method} | {key: self.facts.get(key) for key in ("seed", "images_sha256")}
+
     def save(self, path: Path, *, half: bool = False) -> None:
         """Write the file atomically, in floats of 32 bits, or of 16. A matrix that two layers share is stored once."""
         tensors: dict[str, NDArray[np.floating[Any]]] = {}

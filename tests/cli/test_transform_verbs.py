@@ -10,7 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
-from engram.datasets import wardrobe
+from engram import models
+from engram.datasets import arrays, wardrobe
+from engram.training.fit import fit
 
 
 def engram(*arguments: object) -> subprocess.CompletedProcess[str]:
@@ -39,3 +41,26 @@ def test_train_pack_unpack(tmp_path: Path) -> None:
     refused = engram("train", images, "--method", "ann", "--bytes", 6, "-o", tmp_path / "n")
     assert refused.returncode == 2
     assert "--bytes is for transform; ann is packed at any rate" in refused.stderr
+
+
+def test_a_task_is_a_classifier_that_is_spared(tmp_path: Path) -> None:
+    drawn = wardrobe.draw(80, 0, shape=(16, 16))
+    arrays.save(tmp_path / "images.npz", drawn)
+    images, judge = tmp_path / "images.npz", tmp_path / "judge"
+    fit(drawn, "judge", epochs=1, options={"widths": [4]}).save(judge)
+    train = ("train", images, "--epochs", 1, "--json", "--method", "transform", "-o")
+    for weight, expected in (((), 200.0), (("--task-weight", 7), 7.0)):
+        model = tmp_path / f"m{expected:g}"
+        done = engram(*train, model, "--task", judge, *weight)
+        assert done.returncode == 0, done.stderr
+        facts = models.load(model).facts
+        assert facts["recipe"]["task_weight"] == expected
+        assert facts["task"] == models.load(judge).identity
+    for options, message in (
+        (("--task-weight", 7), "--task-weight takes a --task"),
+        (("--task", "nothing"), "'nothing' is no file, and no judge that comes with engram"),
+        (("--task", judge, "--method", "ann"), "--task and --task-weight are for transform, not for ann"),
+    ):
+        refused = engram(*train, tmp_path / "n", *options)
+        assert refused.returncode == 2
+        assert message in refused.stderr

@@ -23,6 +23,7 @@ from engram.codecs.pca import fit_pca
 from engram.datasets import wardrobe
 from engram.errors import UsageError
 from engram.evaluation.distortion import psnr_db
+from engram.training.learning import learn
 
 IMAGES = wardrobe.draw(640, 0)
 NETWORK = fit_pca(IMAGES, 30)
@@ -43,8 +44,14 @@ def test_decibels_are_met_with_few_bytes(wanted: float) -> None:
 
 
 @given(st.integers(0, 63), st.integers(0, 255))
-def test_rounded_images_are_those_of_a_pixel_code(max_error: int, value: int) -> None:
+def test_rounding_stays_within_the_largest_error(max_error: int, value: int) -> None:
     assert abs(int(rounded(np.array([value], np.uint8), max_error)[0]) - value) <= max_error
+
+
+def test_rounded_images_are_what_a_pixel_code_gives_back() -> None:
+    codec = learn(IMAGES[:40], max_error=9, budget_seconds=0.01)
+    some = IMAGES.images[:5]
+    assert np.array_equal(codec.decode(codec.encode(some), 5), rounded(some, 9))
 
 
 def test_a_pixel_codes_largest_error_follows_the_quality() -> None:

@@ -10,6 +10,8 @@ import typer
 from engram.cli.terminal import Json, progress_bar, tell
 
 Method = Literal["cnn", "ann", "tied", "classifier", "judge", "pixel", "transform", "spatial"]
+TASK_WEIGHT = 200.0
+"""It costs a tenth of a decibel (LOG.md)."""
 Device = Literal["auto", "cpu", "cuda"]
 
 
@@ -38,6 +40,11 @@ def train(
         float | None,
         typer.Option(help="Train on with the code rounded to this many bits a unit (mean), 40 epochs more."),
     ] = None,
+    task: Annotated[
+        str | None,
+        typer.Option(metavar="MODEL", help="Of transform: a classifier whose view of the images is spared too."),
+    ] = None,
+    task_weight: Annotated[float | None, typer.Option(help="Bits an image to spare it one nat; default 200.")] = None,
     precision: Annotated[
         Literal["float32", "bfloat16"] | None, typer.Option(help="Of matrix products; default: the method's recipe.")
     ] = None,
@@ -51,20 +58,14 @@ def train(
     MODEL.checkpoint until MODEL is complete. Of DATA that comes divided, the train half is used.
     """
     from engram.datasets import source
-    from engram.errors import UsageError
     from engram.files import OutputExists
     from engram.images import Splits
 
     if out.exists() and not force:
         raise OutputExists(f"{out} exists already; choose another name, or force it with --force")
-    if bits is not None and method in ("classifier", "judge", "pixel", "transform"):
-        raise UsageError(f"--bits is for the networks of the paper, not for {method}")
-    if bytes_ is not None and method != "transform":
-        raise UsageError(f"--bytes is for transform; {method} is packed at any rate, with `engram pack --bytes`")
-    if (max_error is not None or effort is not None) and method != "pixel":
-        raise UsageError(f"--max-error and --effort are for pixel, not for {method}")
-    if hidden is not None and method not in ("ann", "tied"):
-        raise UsageError(f"--hidden is for ann and tied; the code of {method} follows from the image's size")
+    own: dict[str, object] = {"bits": bits, "bytes": bytes_, "max_error": max_error, "effort": effort, "hidden": hidden}
+    own |= {"task": task, "task_weight": task_weight}
+    _check(method, {name for name, value in own.items() if value is not None})
     with progress_bar("Reading", unit="images") as progress:
         images = source.load(data, progress)
     if isinstance(images, Splits):
@@ -80,6 +81,13 @@ def train(
         from engram.networks.pixel import EFFORTS
 
         options = EFFORTS[effort or "default"] | {"max_error": max_error or 0}
+    spared = None
+    if task is not None:
+        from engram.archive import shipped
+        from engram.models import load
+
+        spared = load(Path(task) if Path(task).exists() else shipped.judge(task))
+        changes["task_weight"] = TASK_WEIGHT if task_weight is None else task_weight
     checkpoint = out.with_name(out.name + ".checkpoint")
     with progress_bar(f"Training {method}", unit="epochs") as progress:
         model = fit(
@@ -90,6 +98,7 @@ def train(
             options=options,
             checkpoint=checkpoint,
             progress=progress,
+            task=spared,
             **changes,
         )
     if bits is not None:
@@ -119,3 +128,21 @@ def train(
         f"loss {result['loss']:.5f} after {done} epochs on {len(images):,} images in {seconds:.1f} s"
     )
     tell(result, prose, as_json)
+
+
+def _check(method: str, given: set[str]) -> None:
+    """Raises UsageError for an option that is not of this method."""
+    from engram.errors import UsageError
+
+    if "bits" in given and method not in ("cnn", "ann", "tied"):
+        raise UsageError(f"--bits is for the networks of the paper, not for {method}")
+    if "bytes" in given and method != "transform":
+        raise UsageError(f"--bytes is for transform; {method} is packed at any rate, with `engram pack --bytes`")
+    if given & {"max_error", "effort"} and method != "pixel":
+        raise UsageError(f"--max-error and --effort are for pixel, not for {method}")
+    if "hidden" in given and method not in ("ann", "tied"):
+        raise UsageError(f"--hidden is for ann and tied; the code of {method} follows from the image's size")
+    if given & {"task", "task_weight"} and method != "transform":
+        raise UsageError(f"--task and --task-weight are for transform, not for {method}")
+    if "task_weight" in given and "task" not in given:
+        raise UsageError("--task-weight takes a --task: a classifier, a file or one that engram brings")

@@ -26,6 +26,7 @@ class Judge:
         if model.network.method not in (Classifier.method, JudgeNetwork.method):
             raise UsageError(f"a judge is a classifier, not {model.network.method}")
         self.network = restore(model)
+        self.identity = model.identity
         self.classes = len(model.facts["class_names"])
 
     def confusion(self, images: ImageSet) -> NDArray[np.int64]:

@@ -86,6 +86,7 @@ def fit(
         "images": len(images),
         "images_sha256": images.fingerprint(),
         "class_names": list(images.class_names),
+        "task": None if task is None else task.identity,
         "losses": history.losses,
         "epoch_seconds": history.seconds,
     }
