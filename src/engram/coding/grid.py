@@ -82,9 +82,10 @@ class Grid:
         return [(y[cells], x[cells]) for cells in np.split(order, starts)]
 
     def cosines(self) -> NDArray[np.float64]:
-        """[units, values]: each channel's orthonormal discrete cosine transform, units by rising frequency.
+        """[units, values]: an orthonormal discrete cosine transform, units by rising frequency.
 
-        The values of a block come channel by channel, each row by row.
+        The values of a block come channel by channel, each row by row. Of each frequency there are as many units as
+        channels: of colours, that of their mean, of red less blue, and of green less both.
         """
         at = np.arange(BLOCK)
         basis = np.cos(np.pi * (2 * at + 1) * at[:, None] / (2 * BLOCK)) * np.sqrt(2 / BLOCK)
@@ -92,7 +93,9 @@ class Grid:
         both = np.einsum("ux,vy->uvxy", basis, basis).reshape(BLOCK * BLOCK, -1)
         order = np.argsort(np.add.outer(at, at).ravel(), kind="stable")
         channels = self.image_shape[2]
-        matrix = np.kron(np.eye(channels), both[order])
+        colours = np.array([[1, 1, 1], [1, 0, -1], [1, -2, 1]]) if channels == 3 else np.eye(channels)
+        colours = colours / np.sqrt(np.square(colours).sum(axis=1, keepdims=True))
+        matrix = np.kron(colours, both[order])
         return matrix.reshape(channels, len(order), -1).swapaxes(0, 1).reshape(self.units, -1)
 
 
@@ -109,11 +112,10 @@ def coarseness(step: int) -> Indices:
 def largest_sums(matrix: Indices) -> Indices:
     """int64[outputs]: what features, at any cell and step, times matrix[features, outputs] reach at the most.
 
-    The triangles of the row sum to FULL or less, and so do those of the column and of the step.
+    The triangles of the step sum to FULL; those of the row, and of the column, to 1 more where both are rounded up.
     """
-    size = np.abs(matrix)
-    parts = np.split(size, [KNOTS, 2 * KNOTS])
-    sums: Indices = FULL * np.sum([part.max(axis=0) for part in parts], axis=0)
+    row, column, step = (part.max(axis=0) for part in np.split(np.abs(matrix), [KNOTS, 2 * KNOTS]))
+    sums: Indices = (FULL + 1) * (row + column) + FULL * step
     return sums
 
 

@@ -54,7 +54,7 @@ class Prior:
         if self.features.shape != (self.grid.features, len(c1)) or len(h1) != len(h2):
             raise MisfitNetwork(f"features of {list(self.features.shape)} do not fit a prior of {len(c1)}, {len(h1)}")
         ends = np.concatenate([h2, c2, around, self.limits])
-        reach = float(largest_sums(self.features).max())
+        reach, added = 0.0, float(largest_sums(self.features).max())
         for layer, largest, allowed in zip(
             self.layers,
             [around, c1, np.concatenate([c2, self.limits]), h1, ends, ends],
@@ -67,8 +67,8 @@ class Prior:
                 )
             if layer.linear.weight[~allowed].any():
                 raise MisfitNetwork("a prior's weight takes a symbol that is not decoded yet")
-            reach = max(reach, reach_of(layer.linear, largest) + layer.half)
-        reach += float(largest_sums(self.features).max())
+            reach = max(reach, reach_of(layer.linear, largest) + layer.half + added)
+            added = 0.0
         if reach >= EXACT64:
             raise InexactNetwork(f"the prior's sums may reach {reach:.0f}, beyond {EXACT64 - 1}")
         dtype: Any = np.float32 if reach < EXACT32 else np.float64
