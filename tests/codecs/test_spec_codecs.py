@@ -20,8 +20,11 @@ from engram.codecs.pixel.codec import Pixel
 from engram.codecs.pixel.network import LARGEST_ACTIVATION, CausalNetwork, WholeDense, joined
 from engram.codecs.raw import Raw
 from engram.codecs.settings import LARGEST_SHIFT
+from engram.codecs.spatial import model as spatial_model
+from engram.codecs.spatial.codec import Spatial
 from engram.codecs.transform import model as transform_model
 from engram.codecs.transform.codec import Transform
+from engram.coding import grid as grids
 from engram.coding import mixture, neighbourhood, numbers, tables
 from engram.coding.jpeg import Form
 from engram.coding.rangecoder import CorruptStream, RangeCoder
@@ -31,6 +34,7 @@ sys.path.append(str(ROOT / "tests" / "spec"))
 
 import independent_codecs  # noqa: E402
 import independent_pixel  # noqa: E402
+import independent_spatial  # noqa: E402
 
 GOLDEN = sorted((ROOT / "tests" / "golden" / "codecs").glob("*.json"))
 FORMAT = (ROOT / "FORMAT.md").read_text()
@@ -121,6 +125,54 @@ def test_the_documents_limits_of_a_transform_are_those_of_the_code():
     assert f"lists of 1 to {transform_model.MOST_LAYERS} hidden layers" in text
     assert f"at most {transform_model.MOST_SCALES} |" in text
     assert f"limits are 0 to {transform_model.LARGEST_SYMBOL}" in text
+
+
+def test_the_documents_spatial_block_becomes_the_documents_pixels():
+    config, model = json.loads(example("spatial-config")), bytes.fromhex(example("spatial-model"))
+    block, pixels = bytes.fromhex(example("spatial-block")), [int(word) for word in example("spatial-pixels").split()]
+    codec = Spatial.from_config(config, model)
+    assert (codec.config(), codec.model) == (config, model)
+    assert codec.decode(block, 2).ravel().tolist() == pixels
+    assert independent_codecs.decode_spatial(config, model, block, 2).ravel().tolist() == pixels
+    assert codec.decoder.prior.limits.tolist() == [9, 4, 4] + 13 * [1]
+    assert codec.decoder.prior.limits_at(codec.step).tolist() == [3, 1, 1] + 13 * [1]
+
+
+def test_the_documents_limits_of_a_spatial_code_are_those_of_the_code():
+    text = FORMAT[FORMAT.index("### `spatial`") :]
+    assert f"with at most {spatial_model.LARGEST_GRID} cells" in text
+    assert f"the quantisation step, {grids.FINEST} to {grids.COARSEST}, in half gray levels" in text
+    assert f"the largest distance R, 1 to {transform_model.LARGEST_REACH}" in text
+    assert f"`outputs` is 1 to {spatial_model.LARGEST_WIDTH}, `shift` 0 to {LARGEST_SHIFT}" in text
+    assert f"limits [U]                            1 to {spatial_model.LARGEST_LIMIT}" in text
+    assert " ".join(map(str, grids.OFFSETS)) == example("spatial-neighbours").strip()
+    assert list(grids.OFFSETS) == independent_spatial.NEIGHBOURS
+    features = grids.Grid((4, 32, 1)).features_at(100)[:, 0, 2].tolist()
+    assert features[7:14] == [int(word) for word in example("spatial-features").split()]
+    assert f"the step's {' '.join(map(str, features[14:]))}." in text
+
+
+@given(st.integers(1, 150), st.integers(1, 150), st.integers(grids.FINEST, grids.COARSEST))
+@settings(max_examples=50)
+def test_the_documents_features_of_a_spatial_code_are_those_of_the_code(height, width, step):
+    grid = grids.Grid((height, width, 1))
+    found = independent_spatial.features_of(grid.rows, grid.columns, step)
+    assert np.array_equal(found, grid.features_at(step).transpose(1, 2, 0))
+
+
+@given(st.binary(max_size=60), st.integers(0, 3), st.sampled_from([16, 45, 1024]))
+@settings(max_examples=40, deadline=None)
+def test_the_independent_decoder_reads_any_spatial_stream(data, count, step):
+    """Of any bytes: they decode to the same pixels, or both decoders refuse them."""
+    config, model = json.loads(example("spatial-config")) | {"step": step}, bytes.fromhex(example("spatial-model"))
+    data = data.rstrip(b"\0") if count else b""
+    try:
+        pixels = Spatial.from_config(config, model).decode(data, count)
+    except CorruptStream:
+        with pytest.raises(ValueError, match="leaves the range"):
+            independent_codecs.decode_spatial(config, model, data, count)
+        return
+    assert np.array_equal(independent_codecs.decode_spatial(config, model, data, count), pixels)
 
 
 def test_the_documents_pixel_block_becomes_the_documents_pixels():
