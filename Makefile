@@ -10,7 +10,7 @@ ifneq ($(wildcard ../shared/data/.),)
 export ENGRAM_DATA ?= $(abspath ../shared/data)
 endif
 
-.PHONY: help reproduce test check format bench-training bench-archive bench-rates bench-transform bench-codec clean
+.PHONY: help reproduce test check format bench-training bench-archive bench-rates bench-transform bench-codec bench-pixel clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -49,6 +49,9 @@ bench-transform: $(INSTALLED) ## train transform codes for 8, 16, 24, 32 and 48 
 
 bench-codec: $(INSTALLED) ## trained models against the classical rivals: ARGS="--models FILES OR FOLDERS"
 	$(RUN)/python benchmarks/codec.py $(ARGS)
+
+bench-pixel: $(INSTALLED) ## speed of the pixel code by effort: ARGS="--efforts fast default"
+	$(RUN)/python benchmarks/pixel.py $(ARGS)
 
 clean: ## remove the virtual environment and what the targets wrote
 	rm -rf $(VENV) out build dist
