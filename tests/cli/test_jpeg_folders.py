@@ -1,0 +1,34 @@
+"""`engram pack` of a folder of JPEG files: their coefficients, in less than the files take."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+import engram
+from engram.datasets import source, wardrobe
+
+
+def test_a_folder_of_jpeg_files_takes_less_than_the_files(tmp_path: Path) -> None:
+    garments = wardrobe.draw(120, 0, (32, 32)).images[..., 0].astype(float)
+    tints = np.random.default_rng(0).uniform(0.4, 1, (120, 1, 1, 3))
+    (tmp_path / "files").mkdir()
+    for number, garment in enumerate(garments[..., None] * tints):
+        picture = Image.fromarray(np.rint(garment).astype(np.uint8))
+        picture.save(tmp_path / "files" / f"{number:03}.jpg", quality=80)
+    command = [sys.executable, "-m", "engram", "pack", "files", "-o", "a.egm", "--json"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert engram.info(tmp_path / "a.egm").codec == "jpeg-coefficients"
+    images = source.load(str(tmp_path / "files")).images  # type: ignore[union-attr]
+    with engram.open(tmp_path / "a.egm") as archive:
+        assert np.array_equal(archive[:], images)
+        assert np.array_equal(archive[77], images[77])
+    header = 623  # of the smallest file with chroma halved
+    files = sum(path.stat().st_size - header for path in (tmp_path / "files").iterdir())
+    assert json.loads(done.stdout)["archive_bytes"] < files
