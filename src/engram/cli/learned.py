@@ -24,7 +24,7 @@ Progress = Callable[[int, int], None]
 CHEAP = 0.03
 """A model that engram brings goes into the archive all the same where it takes no more than this share: the file then
 needs nothing but FORMAT.md."""
-SHARE_OF_DEFLATED = 0.66
+SHARE_OF_DEFLATED = 0.55
 """What a pixel code takes, about, of what deflate takes for the same values."""
 FIRST_TRY = 0.35
 """The share of the time in which a pixel code is learned to see what it takes, before the one that is aimed well."""
@@ -104,7 +104,19 @@ def jpeg_files(goal: Goal, collection: Collection, seconds: float, progress: Pro
     return [] if codec is None else [collection.candidate(codec)]
 
 
-LEARNERS: tuple[Learner, ...] = (jpeg_files, principal, pixels)
+def spatial(goal: Goal, collection: Collection, seconds: float, progress: Progress | None) -> list[Candidate]:
+    """A spatial code at the step that meets the goal: for low rates and many images."""
+    from engram.training.learning import learn_spatial
+
+    if isinstance(goal, LargestError):
+        return []
+    codec = learn_spatial(collection.rest, images=collection.images, budget_seconds=seconds, progress=progress)
+    if codec is None:
+        return []
+    return [at_goal(codec, goal, collection.measured.images, collection.images, len(codec.model))]
+
+
+LEARNERS: tuple[Learner, ...] = (jpeg_files, principal, pixels, spatial)
 
 
 def by_learning(
@@ -116,7 +128,8 @@ def by_learning(
     """
     from engram.codecs.dial import OutOfReach
 
-    there = [_at_no_cost(codec, goal, collection) for codec in _at_hand(collection)]
+    at_hand = _at_hand(collection.measured.image_shape, goal.max_error if isinstance(goal, LargestError) else 0)
+    there = [_at_no_cost(codec, goal, collection) for codec in at_hand]
     if not collection.images:
         return there[0].codec, True
     candidates = list(there)
@@ -150,11 +163,10 @@ def _at_no_cost(codec: Codec, goal: Goal, collection: Collection) -> Candidate:
     return Candidate(codec, measured, images, 0)
 
 
-def _at_hand(collection: Collection) -> list[Codec]:
-    """The codecs that need no learning: deflate, and the models that engram brings for images of this size."""
+def _at_hand(shape: tuple[int, int, int], max_error: int) -> list[Codec]:
+    """The codecs that need no learning: deflate, and the models that engram brings for images of this shape."""
     from engram.archive import shipped
     from engram.codecs.raw import Raw
 
-    shape = collection.measured.image_shape
-    brought = [shipped.load(name) for name in shipped.names()]
+    brought = [shipped.load(name, shape, max_error) for name in shipped.names()]
     return [Raw(shape), *(codec for codec in brought if codec.image_shape == shape and codec.can_encode)]

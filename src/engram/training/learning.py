@@ -13,9 +13,12 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from engram.codecs.pixel.codec import Pixel
 from engram.codecs.pixel.rounding import freeze_pixel
+from engram.codecs.spatial.codec import Spatial
+from engram.codecs.spatial.freezing import freeze_spatial
 from engram.coding.neighbourhood import Neighbourhood
 from engram.errors import UsageError
 from engram.images import ImageSet
@@ -23,9 +26,11 @@ from engram.models import Model
 from engram.networks.pixel import PixelNetwork
 from engram.networks.registry import make
 from engram.networks.running import to_tensor
+from engram.networks.spatial import Spatial as SpatialNetwork
 from engram.training.loop import epoch_order, matrix_products
 from engram.training.pixel import AMONG_OTHERS, AMONG_ZEROS, CodeLengthStep
-from engram.training.recipe import RECIPES
+from engram.training.recipe import RECIPES, Recipe
+from engram.training.spatial import SpatialStep
 
 SIZES: tuple[tuple[int, ...], ...] = (
     (8,),
@@ -43,6 +48,16 @@ RECIPE = replace(RECIPES["pixel"], learning_rate=6e-3, batch_size=24)
 """For minutes, not hours: faster steps, from fewer images."""
 WORTH = 0.01 * 0.3
 """The weights, of about a byte each, that a value pays for: one per cent of its own 0.3 bytes or so."""
+SPATIAL_SIZES: tuple[dict[str, int], ...] = (
+    {"analysis_width": 48, "synthesis_width": 48, "context": 64, "hidden": 96},
+    {"analysis_width": 96, "synthesis_width": 96, "context": 128, "hidden": 192},
+    {"analysis_width": 96, "synthesis_width": 128, "context": 160, "hidden": 256},
+)
+"""Widths of the spatial networks that may be learned, by size."""
+SPATIAL_WORTH = 0.2 * 0.05
+"""The weights that a value pays for: a fifth of its own 0.05 bytes or so, for such codes save a third and more."""
+TRAINED, LOSS_DB = 0.8, 0.03
+"""The share of the time that a spatial network is trained in, the rest being freezing; and what that may cost."""
 PROBES = (10, 30, 300)
 """The steps that are timed, from the first of these to the second and again to the third, to tell how many fit."""
 LEAST_STEPS = 400
@@ -82,7 +97,6 @@ def learn(
     """
     if not len(sample):
         raise UsageError("there is no image to learn from")
-    started = time.perf_counter()
     shape = sample.image_shape
     count = len(sample) if images is None else images
     options = options_for(shape, count * int(np.prod(shape)))
@@ -91,20 +105,68 @@ def learn(
     inputs = to_tensor(sample.images)
     step = CodeLengthStep(network, RECIPE, inputs, seed)
     step.steps = int(MOST_PASSES * len(inputs) * np.prod(shape) / (AMONG_OTHERS + AMONG_ZEROS)) + LEAST_STEPS
-    most, epoch, probed = step.steps, 0, started
-    with matrix_products(RECIPE.precision):
+    _until(step, inputs, RECIPE, budget_seconds, progress)
+    return freeze_pixel(Model(network.describe(), {"options": network.options}), sample)
+
+
+def spatial_options_for(image_shape: tuple[int, int, int], values: int) -> dict[str, int] | None:
+    """The options of the largest spatial network that pays for a collection of so many values; None where none does."""
+    fitting = None
+    for options in SPATIAL_SIZES:
+        layers = make("spatial", image_shape, **options).describe()
+        if sum(layer.parameters for layer in layers.synthesis + layers.prior) <= values * SPATIAL_WORTH:
+            fitting = options
+    return fitting
+
+
+def learn_spatial(
+    sample: ImageSet,
+    *,
+    images: int | None = None,
+    budget_seconds: float = 120.0,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> Spatial | None:
+    """The spatial codec, of all its rates, that was learned in about the time; None where its model would not pay.
+
+    images: how many the collection has in all. Raises UsageError for an empty sample.
+    """
+    if not len(sample):
+        raise UsageError("there is no image to learn from")
+    count = len(sample) if images is None else images
+    options = spatial_options_for(sample.image_shape, count * int(np.prod(sample.image_shape)))
+    if options is None:
+        return None
+    network = make("spatial", sample.image_shape, seed, **options)
+    assert isinstance(network, SpatialNetwork)
+    recipe, inputs = RECIPES["spatial"], to_tensor(sample.images)
+    step = SpatialStep(network, recipe, inputs, seed)
+    step.steps = MOST_PASSES * -(-len(inputs) // recipe.batch_size) + LEAST_STEPS
+    _until(step, inputs, recipe, TRAINED * budget_seconds, progress)
+    return freeze_spatial(network.describe(), sample, LOSS_DB)
+
+
+def _until(
+    step: CodeLengthStep | SpatialStep, inputs: Tensor, recipe: Recipe, seconds: float, progress: Progress | None
+) -> None:
+    """Take steps for about so long, LEAST_STEPS at least, and `step.steps` at most.
+
+    The first steps are timed, and `step.steps` set to what the time allows, so that the learning rate falls in time.
+    """
+    started = probed = time.perf_counter()
+    most, epoch = step.steps, 0
+    with matrix_products(recipe.precision):
         while step.done < step.steps:
-            for part in torch.split(epoch_order(len(inputs), seed, epoch), RECIPE.batch_size):
+            for part in torch.split(epoch_order(len(inputs), step.seed, epoch), recipe.batch_size):
                 if step.done == PROBES[0]:
                     probed = time.perf_counter()
                 elif step.done in PROBES:
                     now = time.perf_counter()
                     each = (now - probed) / (step.done - PROBES[0])
-                    step.steps = min(most, max(LEAST_STEPS, step.done + int((started + budget_seconds - now) / each)))
+                    step.steps = min(most, max(LEAST_STEPS, step.done + int((started + seconds - now) / each)))
                 if step.done >= step.steps:
                     break
                 step(inputs[part], inputs[part])
                 if progress and step.done % PROBES[0] == 0:
                     progress(step.done, step.steps)
             epoch += 1
-    return freeze_pixel(Model(network.describe(), {"options": network.options}), sample)
