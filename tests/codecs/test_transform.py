@@ -14,7 +14,7 @@ from engram.codecs.contract import CorruptModel
 from engram.codecs.freeze import freeze
 from engram.codecs.rounding import CannotFreeze
 from engram.codecs.transform.codec import Transform, coded_symbols
-from engram.codecs.transform.model import parse, tables_of
+from engram.codecs.transform.model import TransformModel, parse, tables_of
 from engram.codecs.transform.prior import FRACTIONS, Prior, seen
 from engram.coding.integer import InexactNetwork, IntegerLayer, MisfitNetwork
 from engram.errors import UsageError
@@ -132,6 +132,21 @@ def test_symbols_beyond_the_reach_are_moved_into_it(codec: Transform) -> None:
 
     symbols = codec.decoder.prior.walk(50, choose)
     assert (np.abs(symbols) <= codec.decoder.prior.limits).all()
+
+
+@pytest.mark.parametrize("bias", [-290, 290])
+def test_a_symbol_expected_beyond_its_limit_is_its_limit(bias: int) -> None:
+    """Also where the limit is out of reach of what is expected: a decoder clips."""
+    prior = random_prior(3, [4])
+    sums = replace(prior.centre.linear, bias=prior.centre.linear.bias + bias * 2**prior.centre.shift)
+    prior = Prior(np.array([2, 2, 2]), prior.hidden, replace(prior.centre, linear=sums), prior.scale)
+    levels = np.random.default_rng(0).integers(0, 256, (prior.scales, FRACTIONS // 2 + 1, 5)).astype(np.uint8)
+    model = TransformModel((1, 1, 1), prior, levels, (layer(np.ones((3, 1)), 0, 9), layer(np.ones((4, 1)), 0, 255)))
+    codes = np.random.default_rng(0).normal(0, 3, (20, 3)).astype(np.float32)
+    distances, contexts = coded_symbols(model, codes)
+    data = model.coder.encode(distances.T.ravel(), contexts.T.ravel())
+    (found,) = np.unique(Transform(model)._symbols([(data, 20)]))
+    assert found == 2 * np.sign(bias)
 
 
 def test_a_rate_is_that_of_the_training(network: Network, codec: Transform) -> None:

@@ -83,9 +83,11 @@ class Spatial(Codec):
             return b""
         codes = codes_of(self.analysis, self.decoder.grid, block, self.step)
         symbols, nearest, contexts = self._coded(codes)
+        reach = self.decoder.reach
+        distances = (symbols - nearest).clip(-reach, reach) + reach
         streams = [
             np.concatenate([array[:, y, x].transpose(2, 0, 1).ravel() for y, x in self.decoder.grid.waves])
-            for array in (symbols - nearest + self.decoder.reach, contexts)
+            for array in (distances, contexts)
         ]
         return self.decoder.coder.encode(*streams)
 
@@ -93,7 +95,8 @@ class Spatial(Codec):
         """(symbols, nearest, contexts), [n, rows, columns, units] each.
 
         A symbol farther than the reach from where the prior expects it is moved there; what the prior expects depends
-        on the symbols before, so such an image is walked through as a decoder does.
+        on the symbols before, so such an image is walked through as a decoder does. Where even the nearest in reach
+        lies beyond the limit, a decoder takes the limit.
         """
         decoder, reach = self.decoder, self.decoder.reach
         limits = decoder.prior.limits_at(self.step)
@@ -140,15 +143,16 @@ class Spatial(Codec):
         decoder, counts = self.decoder, [count for _, count in blocks]
         values = decoder.grid.rows * decoder.grid.columns * decoder.grid.units
         readers = [decoder.coder.reader(data, values * count) for data, count in blocks]
-        shares = np.cumsum(counts) / max(1, sum(counts))
+        ends = np.cumsum(counts)[:-1]
 
         def choose(unit: int, nearest: NDArray[np.int32], contexts: Contexts) -> NDArray[np.int32]:
-            parts = np.split(contexts, np.rint(shares[:-1] * len(contexts)).astype(int))
+            cells = len(contexts) // sum(counts)
+            parts = np.split(contexts, ends * cells)
             read = [reader.read(part) for reader, part in zip(readers, parts, strict=True)]
             symbols: NDArray[np.int32] = nearest + np.concatenate(read) - decoder.reach
             return symbols
 
-        return np.split(decoder.prior.walk(sum(counts), self.step, choose), np.cumsum(counts)[:-1])
+        return np.split(decoder.prior.walk(sum(counts), self.step, choose), ends)
 
 
 def codes_of(analysis: tuple[Layer, ...], grid: Grid, images: Pixels, step: int) -> Floats:

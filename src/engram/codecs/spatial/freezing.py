@@ -68,9 +68,9 @@ def freeze_spatial(network: Network, training: ImageSet, loss_db: float) -> Spat
     _check(network)
     grid = Grid(network.image_shape)
     codes, pictures = [], []
+    rows = np.arange(min(FITTED, len(training))) * max(1, len(training) // FITTED)
     for index, step in enumerate(STEPS):
-        images = training.images[index :: max(1, len(training) // FITTED)][:FITTED]
-        pictures.append(images if len(images) else training.images[:1])
+        pictures.append(training.images[(rows + index) % len(training)])
         codes.append(codes_of(network.analysis, grid, pictures[-1], step))
     largest = np.max([np.abs(code).max(axis=(0, 1, 2)) * step for code, step in zip(codes, STEPS, strict=True)], axis=0)
     limits = np.ceil(largest * ROOM / grids.FINEST).clip(1, LARGEST_LIMIT).astype(np.int64)

@@ -147,7 +147,8 @@ def coded_symbols(decoder: TransformModel, codes: NDArray[np.float32]) -> tuple[
     """(distances + reach, contexts), [n, units] each, of the symbols that codes[n, units] are rounded to.
 
     A symbol farther than the reach from where the prior expects it is moved there, unit by unit, since what the prior
-    expects of a unit depends on the symbols before it.
+    expects of a unit depends on the symbols before it. Where even the nearest in reach lies beyond the unit's limit, a
+    decoder takes the limit.
     """
     limits, reach = decoder.prior.limits, decoder.reach
     symbols = np.rint(codes.clip(-limits, limits)).astype(np.int32)
@@ -159,4 +160,4 @@ def coded_symbols(decoder: TransformModel, codes: NDArray[np.float32]) -> tuple[
         symbols[late, unit] = symbols[late, unit].clip(column - reach, column + reach).clip(-limits[unit], limits[unit])
     if len(late):
         nearest[late], contexts[late] = decoder.prior.contexts(symbols[late])
-    return symbols - nearest + reach, contexts
+    return (symbols - nearest).clip(-reach, reach) + reach, contexts
