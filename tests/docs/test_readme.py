@@ -59,7 +59,7 @@ def run_session(block: str, folder: Path) -> list[str]:
 
 def test_the_sessions_print_what_they_say(tmp_path: Path) -> None:
     collection, paper = blocks("console")
-    assert run_session(collection, tmp_path) == ["pack", "pack", "info", "get", "unpack", "verify"]
+    assert run_session(collection, tmp_path) == ["pack", "pack", "pack", "info", "get", "unpack", "verify"]
     assert (tmp_path / "4711.png").is_file()
     assert len(list((tmp_path / "pictures").rglob("*.png"))) == 10_000
     assert run_session(paper, tmp_path) == ["train", "pack", "verify"]
