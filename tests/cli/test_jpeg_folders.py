@@ -19,7 +19,7 @@ def test_a_folder_of_jpeg_files_takes_less_than_the_files(tmp_path: Path) -> Non
     tints = np.random.default_rng(0).uniform(0.4, 1, (120, 1, 1, 3))
     (tmp_path / "files").mkdir()
     for number, garment in enumerate(garments[..., None] * tints):
-        picture = Image.fromarray(np.rint(garment).astype(np.uint8))
+        picture = Image.fromarray(np.rint(40 + 0.8 * garment).astype(np.uint8))
         picture.save(tmp_path / "files" / f"{number:03}.jpg", quality=80)
     command = [sys.executable, "-m", "engram", "pack", "files", "-o", "a.egm", "--json"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)

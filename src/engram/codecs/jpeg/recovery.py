@@ -19,9 +19,12 @@ from engram.images import Pixels
 
 LARGEST = 2047
 """Of a coefficient's magnitude."""
-_MOST_ROUNDS = 200
 _SAMPLE, _FEWEST, _ENOUGH = 1 << 17, 4, 0.2
-"""Values that are looked at to tell a grid, images at least, and the share of these that must be found at once."""
+"""Values that are looked at to tell a grid, images at least, and the share of these that must be found."""
+_SMALL, _ROUNDS = 1 << 14, 40
+"""The values of an image that is small enough to be searched for so many rounds to tell a grid."""
+_FINEST, _LIKELY = 92, 4
+"""The highest quality whose steps pixels still show, and how many qualities are tried."""
 _SEEN = 0.7
 """How much of a change shows, about: not where values are clipped."""
 _SPREAD = 1.5
@@ -65,11 +68,11 @@ class Grid:
             [plane * steps for plane, steps in zip(self.planes(coefficients), self.steps, strict=True)]
         )
 
-    def recover(self, images: Pixels) -> NDArray[np.int64]:
+    def recover(self, images: Pixels, rounds: int = 200) -> NDArray[np.int64]:
         """int64[n, units], -2047 to 2047: what `pixels` made images of that were JPEG files, nearly always."""
         found = self._nearest(images)
         wrong = np.flatnonzero((self.pixels(found) != images).any((1, 2, 3)))
-        found[wrong] = self._pursued(found[wrong], images[wrong])
+        found[wrong] = self._pursued(found[wrong], images[wrong], rounds)
         return found
 
     def _nearest(self, images: Pixels) -> NDArray[np.int64]:
@@ -85,12 +88,12 @@ class Grid:
         found: NDArray[np.int64] = np.clip(np.rint(whole), -LARGEST, LARGEST).astype(np.int64)
         return found
 
-    def _pursued(self, found: NDArray[np.int64], images: Pixels) -> NDArray[np.int64]:
+    def _pursued(self, found: NDArray[np.int64], images: Pixels, rounds: int) -> NDArray[np.int64]:
         """The coefficients after as many changes by one as make the images of them more like those given."""
         found, wanted = found.copy(), images.astype(np.int64)
         made = self.pixels(found).astype(np.int64)
         tried, bold = np.zeros(found.shape, bool), np.ones(len(found), bool)
-        for _ in range(_MOST_ROUNDS):
+        for _ in range(rounds):
             errors = np.square(wanted - made).sum((1, 2, 3))
             left = np.flatnonzero(errors)
             if not len(left):
@@ -158,12 +161,13 @@ def grid_of(images: Pixels) -> Grid | None:
     most = max(_FEWEST, _SAMPLE // (height * width * channels))
     some = images[:: -(-len(images) // most)] if len(images) else images
     forms = [form for halved in (True, False) if (form := Form((height, width, channels), halved)).whole]
+    rounds = _ROUNDS if height * width * channels <= _SMALL else 0
     best, share = None, _ENOUGH
-    for quality in _qualities(some) if forms else []:
+    for quality in _qualities(some)[:_LIKELY] if forms else []:
         luma, chroma = steps_of(quality)
         for form in forms:
             grid = Grid(form, np.stack([luma, chroma, chroma][:channels]))
-            found = (grid.pixels(grid._nearest(some)) == some).all((1, 2, 3)).mean()
+            found = (grid.pixels(grid.recover(some, rounds)) == some).all((1, 2, 3)).mean()
             if found > share:
                 best, share = grid, found
     return best
@@ -175,5 +179,5 @@ def _qualities(images: Pixels) -> list[int]:
     luma = (values @ _TO_YCC[0] if values.shape[3] == 3 else values[..., 0]) - 128
     clipped = np.square(_transformed(((images == 0) | (images == 255)).any(3).astype(np.float64))).sum((3, 4)) > 0
     blocks = _transformed(luma)[~clipped]
-    distances = (blocks - steps * np.rint(blocks / steps) for steps in (steps_of(q)[0] for q in range(1, 101)))
+    distances = (blocks - steps * np.rint(blocks / steps) for steps in (steps_of(q)[0] for q in range(1, _FINEST + 1)))
     return [q for q, distance in enumerate(distances, 1) if len(blocks) and np.square(distance).mean() < _NOISE]
