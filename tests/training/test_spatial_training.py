@@ -1,0 +1,89 @@
+"""Training a spatial code: it learns, a resume changes nothing, and whole numbers cost next to nothing of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from engram.codecs.freeze import freeze
+from engram.codecs.spatial.codec import Spatial
+from engram.datasets import wardrobe
+from engram.images import ImageSet
+from engram.models import Model
+from engram.networks import spatial as networks
+from engram.networks.registry import restore
+from engram.networks.running import to_tensor
+from engram.training import checkpoint as checkpoint_module
+from engram.training.fit import fit
+from engram.training.transform import bits_of
+
+SMALL = {"analysis_width": 8, "synthesis_width": 8, "context": 12, "hidden": 20}
+
+
+@pytest.fixture(scope="module")
+def images() -> ImageSet:
+    return wardrobe.draw(300, seed=0, shape=(14, 12))
+
+
+@pytest.fixture(scope="module")
+def trained(images: ImageSet) -> Model:
+    torch.set_num_threads(1)
+    return fit(images, "spatial", options=SMALL, epochs=12, batch_size=50)
+
+
+def test_it_learns(trained: Model) -> None:
+    losses = trained.facts["losses"]
+    assert losses[-1] < 0.75 * losses[0]
+    assert trained.facts["options"] == SMALL
+
+
+def test_a_training_that_stopped_goes_on_to_the_same_result(
+    images: ImageSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The stop lies before the point from which symbols are whole and the analysis rests, and the end after it."""
+    monkeypatch.setattr(checkpoint_module, "INTERVAL_SECONDS", 0.0)
+
+    class Stopped(Exception):
+        pass
+
+    def stop(done: int, epochs: int) -> None:
+        if done == 2:
+            raise Stopped
+
+    settings = {"options": SMALL, "epochs": 4, "batch_size": 25, "checkpoint": tmp_path / "c"}
+    with pytest.raises(Stopped):
+        fit(images, "spatial", progress=stop, **settings)  # type: ignore[arg-type]
+    resumed = fit(images, "spatial", **settings)  # type: ignore[arg-type]
+    whole = fit(images, "spatial", **(settings | {"checkpoint": None}))  # type: ignore[arg-type]
+    for half in ("analysis", "synthesis", "prior"):
+        for mine, other in zip(getattr(resumed.network, half), getattr(whole.network, half), strict=True):
+            for part in ("weight", "bias"):
+                assert np.array_equal(getattr(mine, part, 0), getattr(other, part, 0))
+    assert resumed.facts["losses"] == whole.facts["losses"]
+
+
+def test_whole_numbers_cost_next_to_nothing(trained: Model, images: ImageSet) -> None:
+    network = restore(trained)
+    codec = freeze(trained, images)
+    assert isinstance(network, networks.Spatial)
+    assert isinstance(codec, Spatial)
+    others = wardrobe.draw(300, seed=1, shape=(14, 12)).images
+    lost, more = [], []
+    for step in (32, 64, 128, 256):
+        at = codec.at(step)
+        data = at.encode(others)
+        steps = torch.full((len(others),), step / 2)
+        with torch.no_grad():
+            symbols = network.analysis(to_tensor(others), steps).round()
+            bits = bits_of(symbols, *network.distributions(symbols, steps)).sum().item()
+            made = (network.synthesis(symbols, steps).clamp(0, 1) * 255).round()
+        made = made.permute(0, 2, 3, 1).numpy()
+        errors = [np.square(one.astype(float) - others).mean() for one in (at.decode(data, len(others)), made)]
+        lost.append(10 * np.log10(errors[0] / errors[1]))
+        more.append(8 * len(data) / bits)
+    assert np.mean(lost) < 0.05
+    assert max(lost) < 0.1
+    assert np.mean(more) < 1.02
