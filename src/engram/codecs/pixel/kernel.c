@@ -52,17 +52,19 @@ INLINE int clipped(int number, int least, int largest)
     return number > largest ? largest : number;
 }
 
-/* What a layer takes that is not 0: half of it is, mostly. */
+/* What a layer takes, and which of it is not 0: half of it is, mostly. */
 typedef struct {
     long count;
-    float *x;
     int32_t *row;
+    float *x;
 } Taken;
 
 INLINE void take(Taken *taken, const int32_t *numbers, long count)
 {
     long found = 0;
-    for (long i = 0; i < count; i++) taken->x[found] = numbers[i], taken->row[found] = i, found += numbers[i] != 0;
+    for (long i = 0; i < count; i++) taken->x[i] = numbers[i];
+#pragma GCC unroll 8
+    for (long i = 0; i < count; i++) taken->row[found] = i, found += numbers[i] != 0;
     taken->count = found;
 }
 
@@ -74,12 +76,12 @@ INLINE void multiply_lanes(const long lanes, float *sums, const float *weights, 
     for (long j = 0; j < lanes; j++) even[j] = sums[j], odd[j] = 0;
     for (; k + 2 <= taken->count; k += 2) {
         const float *w = weights + taken->row[k] * size, *v = weights + taken->row[k + 1] * size;
-        float x = taken->x[k], y = taken->x[k + 1];
+        float x = taken->x[taken->row[k]], y = taken->x[taken->row[k + 1]];
         for (long j = 0; j < lanes; j++) even[j] += x * w[j];
         for (long j = 0; j < lanes; j++) odd[j] += y * v[j];
     }
     if (k < taken->count)
-        for (long j = 0; j < lanes; j++) even[j] += taken->x[k] * weights[taken->row[k] * size + j];
+        for (long j = 0; j < lanes; j++) even[j] += taken->x[taken->row[k]] * weights[taken->row[k] * size + j];
     for (long j = 0; j < lanes; j++) sums[j] = even[j] + odd[j];
 }
 
@@ -175,11 +177,11 @@ EACH_PROCESSOR int32_t engram_code(const Model *m, Coder *coder, int32_t count, 
     Coder c = *coder;
     int failed = 0, start = 0;
     Entry *entries = malloc(sizeof *entries * (size_t)m->largest_wave * count + 1);
-    size_t room = (size_t)m->inputs + m->widest + 1;
-    float *x = malloc(sizeof *x * 3 * room), *sums = x + 2 * room;
-    int32_t *row = malloc(sizeof *row * 3 * room), *numbers = row + 2 * room;
-    Taken near = {0, x, row}, hidden = {0, x + room, row + room};
-    if (!entries || !x || !row) failed = -1;
+    size_t room = (size_t)m->inputs + m->widest + 1; /* one more than there are: `take` looks ahead */
+    float *x = malloc((sizeof *x + sizeof(int32_t)) * 3 * room), *sums = x + 2 * room;
+    int32_t *row = (int32_t *)(x + 3 * room), *numbers = row + 2 * room;
+    Taken near = {0, row, x}, hidden = {0, row + room, x + room};
+    if (!entries || !x) failed = -1;
     for (int wave = 0; wave < m->waves && !failed && !c.lost; start = m->wave_ends[wave++]) {
         int found = 0;
         for (int at = start; at < m->wave_ends[wave]; at++) {
@@ -215,7 +217,7 @@ EACH_PROCESSOR int32_t engram_code(const Model *m, Coder *coder, int32_t count, 
             }
         }
     }
-    free(entries), free(x), free(row);
+    free(entries), free(x);
     *coder = c;
     return failed;
 }

@@ -65,11 +65,12 @@ class Kernel:
         self._around, self._levels = around, len(gray)
         self._longest = (levels.depth + 1) * len(around.places)
         widths = [_filled(len(layer.bias)) for layer in network.networks[0].layers]
+        least, largest = mixture.limits(network.networks[0].components)
         weights = np.stack([_weights(channel) for channel in network.networks])
         whole = {
             "widths": widths,
-            "least": mixture.limits(network.networks[0].components)[0],
-            "largest": mixture.limits(network.networks[0].components)[1],
+            "least": least,
+            "largest": largest,
             "alone": _own([channel.alone for channel in network.networks]),
             "wave_ends": np.cumsum([len(wave) for wave in around.waves]),
             "order": np.concatenate(around.waves),
@@ -83,9 +84,9 @@ class Kernel:
             "logistic": mixture.logistics(),
         }
         self._arrays = {name: np.ascontiguousarray(array, np.int32) for name, array in whole.items()} | {
-            "weights": weights,
-            "first": _own([_padded(channel.biases[0]) for channel in network.networks]),
-            "last": _own([_padded(channel.biases[-1]) for channel in network.networks]),
+            "weights": _aligned(weights),
+            "first": _aligned(_own([_padded(channel.biases[0]) for channel in network.networks])),
+            "last": _aligned(_own([_padded(channel.biases[-1]) for channel in network.networks])),
         }
         self._model = _Model(
             channels=len(network.networks),
@@ -159,6 +160,15 @@ def _padded(rows: Floats) -> Floats:
     filled = np.zeros((*rows.shape[:-1], _filled(rows.shape[-1])), np.float32)
     filled[..., : rows.shape[-1]] = rows
     return filled
+
+
+def _aligned(array: Floats) -> Floats:
+    """The array where no vector of a processor lies across two lines of its cache."""
+    room = np.empty(array.size + _LANES, np.float32)
+    first = -(room.ctypes.data // 4) % _LANES
+    aligned = room[first : first + array.size].reshape(array.shape)
+    aligned[...] = array
+    return aligned
 
 
 def _weights(network: CausalNetwork) -> Floats:
