@@ -22,7 +22,7 @@ def train(
     seed: Annotated[int, typer.Option(help="Draws the first weights and the order of the images.")] = 0,
     epochs: Annotated[
         int | None,
-        typer.Option(help="Default: as in the paper, 200 (classifier 20); judge 16, pixel 60, transform 100."),
+        typer.Option(help="Default: 200, as the paper; classifier 20, judge 16, spatial 40, pixel 60, transform 100."),
     ] = None,
     learning_rate: Annotated[float | None, typer.Option(help="Default: the method's recipe.")] = None,
     batch_size: Annotated[int | None, typer.Option(help="Default: 64; judge 256, transform 512.")] = None,

@@ -29,8 +29,6 @@ from engram.networks.description import set_parameters, to_array
 
 SCALE = 4.0
 """The prior sees symbols divided by this: trainings like numbers near 1."""
-LOG_SCALES = -4.0, 5.0
-"""The natural logarithms of the narrowest and the widest scale of a distribution, in steps."""
 MIDDLE_STEP = 32.0
 """The step, in gray levels, that the network is run at where none is said."""
 

@@ -1,0 +1,55 @@
+"""A spatial code from the command line: trained once, packed at any rate, unpacked."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from engram.datasets import wardrobe
+
+
+def engram(*arguments: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "engram", *map(str, arguments)]
+    return subprocess.run(
+        command, capture_output=True, text=True, check=False, env=os.environ | {"CUDA_VISIBLE_DEVICES": ""}
+    )
+
+
+def result(*arguments: object) -> dict[str, float]:
+    done = engram(*arguments, "--json")
+    assert done.returncode == 0, done.stderr
+    found: dict[str, float] = json.loads(done.stdout)
+    return found
+
+
+def test_train_pack_verify_unpack(tmp_path: Path) -> None:
+    images, model = tmp_path / "images.npz", tmp_path / "m"
+    np.savez(images, images=wardrobe.draw(80, 0, shape=(10, 9)).images)
+    trained = result("train", images, "--method", "spatial", "--epochs", 1, "-o", model)
+    assert (trained["method"], trained["code_numbers"], trained["epochs"]) == ("spatial", 16 * 3 * 3, 1)
+    found = [
+        result("pack", images, "-m", model, *dial, "-o", tmp_path / f"{name}.egm")
+        for name, dial in (("a", ()), ("b", ("--psnr", 24)), ("c", ("--bytes", 16)))
+    ]
+    sizes = [packed["bytes_per_image"] for packed in found]
+    assert sizes[0] > sizes[1]
+    assert abs(found[1]["psnr_db"] - 24) < 0.5
+    headers = [result("info", tmp_path / f"{name}.egm") for name in "abc"]
+    assert [header["codec"] for header in headers] == 3 * ["spatial"]
+    assert len({header["model_bytes"] for header in headers}) == 1
+    assert engram("verify", tmp_path / "a.egm").returncode == 0
+    assert engram("unpack", tmp_path / "a.egm", tmp_path / "out.npy").returncode == 0
+    assert np.load(tmp_path / "out.npy").shape == (80, 10, 9, 1)
+    for dial, words in ((("--bytes", 900), "this spatial model takes"), (("--bits", 3), "no bits a unit can be asked")):
+        refused = engram("pack", images, "-m", model, *dial, "-o", tmp_path / "d.egm")
+        assert refused.returncode == 2
+        assert words in refused.stderr
+    for option in ("--bits", "--bytes", "--hidden"):
+        refused = engram("train", images, "--method", "spatial", option, 3, "-o", tmp_path / "n")
+        assert refused.returncode == 2
+        assert f"{option} is for" in refused.stderr
