@@ -93,7 +93,7 @@ def pack(
     if asked:
         with progress_bar("Learning to judge", unit="epochs") as progress:
             judged = judging(judge, rest, measured, budget_seconds * SHARE_OF_JUDGE, progress)
-            budget_seconds *= 1 if judge else 1 - SHARE_OF_JUDGE
+            budget_seconds *= 1 - SHARE_OF_JUDGE if judged.learned else 1
     if model is not None:
         codec, embed = choosing.with_model(sample, model, dial, judged), not no_model
     else:

@@ -19,6 +19,10 @@ MOST_JUDGED = 2000
 """How many images are judged, at most: enough to tell a loss of one in a hundred."""
 SHARE_OF_JUDGE = 0.25
 """Of the time to learn, where no judge is given."""
+LEARNED = "learned"
+"""The name of a judge that has none."""
+EXACT = 1e-9
+"""So that a loss of just so many images counts as no more than that."""
 
 
 class NoLabels(UsageError):
@@ -32,6 +36,11 @@ class Judging:
     name: str
     judge: Judge
     images: ImageSet
+
+    @property
+    def learned(self) -> bool:
+        """Whether it learned from the same collection, now."""
+        return self.name == LEARNED
 
     def accuracy(self, recovered: Pixels) -> float:
         """The share of the images, as they came back, that it takes for what they are."""
@@ -48,7 +57,7 @@ class Judging:
         """The goal of at most so many points less than that."""
         from engram.codecs.goals import Recognition
 
-        return Recognition(self.accuracy_of_originals - percent / 100, self.accuracy)
+        return Recognition(self.accuracy_of_originals - percent / 100 - EXACT, self.accuracy)
 
 
 def check_labels(name: str, images: ImageSet) -> None:
@@ -74,7 +83,7 @@ def judging(
         return Judging(name, judge_of(name), measured)
     from engram.training.judging import learn_judge
 
-    return Judging("learned", Judge(learn_judge(rest, budget_seconds, progress=progress)), measured)
+    return Judging(LEARNED, Judge(learn_judge(rest, budget_seconds, progress=progress)), measured)
 
 
 def brought_for(images: ImageSet) -> str | None:

@@ -133,7 +133,7 @@ def by_learning(
     if not collection.images:
         return there[0].codec, True
     candidates = list(there)
-    stop = time.perf_counter() + budget_seconds
+    stop, torchless = time.perf_counter() + budget_seconds, False
     for number, learner in enumerate(LEARNERS if budget_seconds else ()):
         seconds = max(0.0, stop - time.perf_counter()) / (len(LEARNERS) - number)
         try:
@@ -141,9 +141,11 @@ def by_learning(
         except ModuleNotFoundError as error:
             if error.name != "torch":
                 raise
-            typer.echo("Less is learned without torch; `pip install 'engram[train]'` saves bytes", err=True)
+            torchless = True
         if goal == LargestError(0) and learner is jpeg_files and len(candidates) > len(there):
             break  # the pixels of JPEG files take several times as many bytes
+    if torchless:
+        typer.echo("Less is learned without torch; `pip install 'engram[train]'` saves bytes", err=True)
     best = cheapest(goal, candidates)
     if best is None:
         assert isinstance(goal, Size)
