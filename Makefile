@@ -56,7 +56,7 @@ bench-pixel: $(INSTALLED) ## speed of the pixel code by effort: ARGS="--efforts 
 clean: ## remove the virtual environment and what the targets wrote
 	rm -rf $(VENV) out build dist
 
-$(INSTALLED): pyproject.toml constraints.txt
+$(INSTALLED): pyproject.toml constraints.txt src/engram/codecs/pixel/kernel.c
 	$(PYTHON) -c 'import sys; sys.exit("engram needs Python 3.11 or later, this is " + sys.version.split()[0] + ": make PYTHON=python3.12" if sys.version_info < (3, 11) else 0)'
 	$(PYTHON) -m venv $(VENV)
 	$(RUN)/pip install --quiet --upgrade-strategy only-if-needed --constraint constraints.txt --editable '.[dev]'

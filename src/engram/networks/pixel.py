@@ -24,11 +24,11 @@ HALF_RANGE = 128.0
 """Gray levels enter, and means leave, in this unit; means and gray levels around it."""
 LOG_SCALES = (-7.0, 3.0)
 EFFORTS: dict[str, dict[str, Any]] = {
-    "fast": {"hidden": (32, 32), "components": 4, "radius": 3},
-    "default": {"hidden": (64, 64, 64), "components": 5, "radius": 3},
+    "fast": {"hidden": (24, 24), "components": 3, "radius": 2},
+    "default": {"hidden": (48, 48), "components": 5, "radius": 3},
     "best": {"hidden": (96, 96, 96), "components": 5, "radius": 4},
 }
-"""How much a network thinks about each value: sizes between which packing takes two to three times as long."""
+"""How much a network thinks about each value: each packs somewhat slower than the one before, and saves some per cent."""
 LARGEST_DEPTH, LARGEST_WIDTH = 8, 1024
 """Hidden layers, and units of one, that the codec takes."""
 LEAST_CHANCE = 1e-4

@@ -177,7 +177,7 @@ EACH_PROCESSOR int32_t engram_code(const Model *m, Coder *coder, int32_t count, 
     Coder c = *coder;
     int failed = 0, start = 0;
     Entry *entries = malloc(sizeof *entries * (size_t)m->largest_wave * count + 1);
-    size_t room = (size_t)m->inputs + m->widest + 1; /* one more than there are: `take` looks ahead */
+    size_t room = (size_t)m->inputs + m->widest;
     float *x = malloc((sizeof *x + sizeof(int32_t)) * 3 * room), *sums = x + 2 * room;
     int32_t *row = (int32_t *)(x + 3 * room), *numbers = row + 2 * room;
     Taken near = {0, row, x}, hidden = {0, row + room, x + room};
