@@ -1,6 +1,7 @@
 """Trained models against the classical rivals, in real bytes: `make bench-codec ARGS="--models FILES OR FOLDERS"`.
 
-Each model is frozen with the training images and packs DATA into an archive of its own. Parts of the output:
+Models are those that engram brings, or, frozen with the training images, those of files; each packs DATA into an
+archive of its own. Parts of the output:
 
 archives   bytes an image without and with the model, PSNR, largest error; images a second packed and unpacked (to disk
            and from it), and the time of one image from a block that was not read before; medians of the repetitions;
@@ -10,7 +11,7 @@ targets    bytes at a PSNR on each curve, beside the targets; in brackets where 
 rates      the Bjontegaard rate of the archives' front against each rival's, over the PSNR that both reach
 speeds     the rivals packing and unpacking the same images, in this run
 
-    python benchmarks/codec.py --models out/models --out codec.json
+    python benchmarks/codec.py --out codec.json
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
@@ -35,6 +36,8 @@ import numpy as np
 import engram
 from engram import models
 from engram.archive import shipped
+from engram.codecs.contract import Codec
+from engram.codecs.spatial.codec import Spatial
 from engram.errors import EngramError, UsageError
 from engram.evaluation.curves import Curve, NoCurve, OutsideCurve, Point, bjontegaard_rate, front
 from engram.evaluation.distortion import max_error, psnr_db
@@ -51,6 +54,8 @@ LOSSLESS = ("jxl-lossless-atlas", "webp-lossless-atlas", "xz-stream", "zstd-stre
 SPEEDS = {"avif-atlas": 50, "jxl-atlas": 2.5, "webp-atlas": 50, "jpeg-each": 75, "jxl-lossless-atlas": 7, "png-each": 9}
 TARGETS = {None: 274, 46.0: 125, 37.0: 78, 34.1: 62, 30.7: 48, 26.7: 32, 24.0: 24, 21.7: 16, 19.8: 8}
 """Bytes an image to reach at a PSNR in dB, None being lossless, on the test images of Fashion-MNIST."""
+STEPS = (32, 48, 56, 64, 80, 112, 160, 192, 250, 340, 420, 500, 600, 750)
+"""What a spatial model is measured at, in half gray levels: from about 110 to 8 bytes an image."""
 SINGLES = 50
 """Images that are read one by one."""
 LONG_SECONDS = 20.0
@@ -62,7 +67,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", default="fashion-mnist:test", help="DATA to pack")
     parser.add_argument("--training", help="DATA to freeze models with; default: the train half of DATA")
-    parser.add_argument("--models", nargs="*", type=Path, default=[], help="models or archives, or folders of models")
+    parser.add_argument(
+        "--models",
+        nargs="*",
+        default=list(shipped.names()),
+        help="names of models that engram brings, model files, archives, folders of models; default: all it brings",
+    )
     parser.add_argument("--rivals", nargs="*", default=[*CURVES, *LOSSLESS], choices=sorted(RIVALS), metavar="RIVAL")
     parser.add_argument("--judges", nargs="*", metavar="JUDGE", help="files or names; default: those engram brings")
     parser.add_argument("--no-speeds", action="store_true", help="leave out the rivals' speeds")
@@ -78,9 +88,14 @@ def main() -> None:
     names = options.judges if options.judges is not None else shipped.judges() if fashion else ()
     judges = {Path(name).stem: judge_of(name) for name in names}
     result["originals"] = {name: accuracy(judge.confusion(images)) for name, judge in judges.items()}
-    files = model_files(options.models)
     training = half(options.training or options.data.replace(":test", ":train"))
-    result["archives"] = [packed_row(path, images, training, options.repetitions, judges) for path in files]
+    result["archives"] = [
+        row
+        for entry in options.models
+        for name, codec in codecs(entry, training)
+        if isinstance(codec, Path) or codec.image_shape == images.image_shape
+        for row in [packed_row(name, codec, images, options.repetitions, judges)]
+    ]
     result["rivals"] = [point for name in options.rivals for point in points(RIVALS[name], images, options.points)]
     speeds = {} if options.no_speeds else SPEEDS
     result["speeds"] = [speed(RIVALS[name], images, setting, options.repetitions) for name, setting in speeds.items()]
@@ -101,20 +116,31 @@ def half(data: str) -> ImageSet:
     return images
 
 
-def model_files(paths: Iterable[Path]) -> list[Path]:
-    """The files, and those in the folders."""
-    return [file for path in paths for file in (sorted(path.glob("*.safetensors")) if path.is_dir() else [path])]
+def codecs(entry: str, training: ImageSet) -> Iterator[tuple[str, Codec | Path]]:
+    """(name, codec or archive) of an entry of --models; a spatial model comes at each of STEPS."""
+    path = Path(entry)
+    if path.is_dir():
+        for file in sorted(path.glob("*.safetensors")):
+            yield from codecs(str(file), training)
+    elif path.suffix == ".egm":
+        yield path.stem, path
+    else:
+        brought = not path.exists() and entry in shipped.names()
+        codec = shipped.load(entry, training.image_shape) if brought else engram.freeze(models.load(path), training)
+        if isinstance(codec, Spatial):
+            yield from ((f"{path.stem}, step {step / 2:g}", codec.at(step)) for step in STEPS)
+        else:
+            yield path.stem, codec
 
 
-def packed_row(path: Path, images: ImageSet, training: ImageSet, repetitions: int, judges: dict[str, Judge]) -> Row:
-    """What an archive costs, keeps and takes: one that is there already, or that of a model, packed now."""
-    if path.suffix == ".egm":
-        return {"model": path.stem} | archive_row(path, images, repetitions, judges)
-    codec = engram.freeze(models.load(path), training)
+def packed_row(name: str, codec: Codec | Path, images: ImageSet, repetitions: int, judges: dict[str, Judge]) -> Row:
+    """What an archive costs, keeps and takes: one that is there already, or that of a codec, packed now."""
+    if isinstance(codec, Path):
+        return {"model": name} | archive_row(codec, images, repetitions, judges)
     with tempfile.TemporaryDirectory() as scratch:
         archive = Path(scratch) / "images.egm"
         packing = [timed(lambda: engram.pack(images, codec, archive, force=True)) for _ in range(repetitions)]
-        row = {"model": path.stem, "pack_images_per_second": len(images) / statistics.median(packing)}
+        row = {"model": name, "pack_images_per_second": len(images) / statistics.median(packing)}
         return row | archive_row(archive, images, repetitions, judges)
 
 

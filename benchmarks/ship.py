@@ -12,16 +12,31 @@ from __future__ import annotations
 import argparse
 import json
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import engram
 from engram import models
 from engram.archive import shipped
-from engram.archive.shipped import FOLDER
+from engram.archive.shipped import ANALYSIS, FOLDER
+from engram.codecs.contract import Codec
+from engram.codecs.spatial.codec import Spatial
 from engram.datasets import source
 from engram.evaluation.judge import Judge, accuracy, judge_of
 from engram.images import ImageSet, Splits
+
+KEPT = (
+    "archive_bytes",
+    "model_bytes",
+    "bytes_per_image",
+    "bytes_per_image_with_model",
+    "psnr_db",
+    "max_error",
+    "accuracy",
+)
+STEPS = (32, 48, 64, 80, 112, 160, 240, 340, 500, 750)
+"""Of a spatial model, in half gray levels: from about 110 to 8 bytes an image."""
 
 
 def main() -> None:
@@ -66,27 +81,32 @@ def ship(name: str, model: models.Model, data: Splits, data_name: str, judges: d
     judges = {name: judge for name, judge in judges.items() if judge.identity != model.facts.get("task")}
     codec = engram.freeze(model, train)
     engram.pack(ImageSet(test.images[:0]), codec, FOLDER / f"{name}.egm", force=True)
+    card = about(name, model, data_name) | {
+        "loss_bits_per_value": model.facts["losses"][-1],
+        "measured_on": f"{data_name}:test, {len(test):,} images, without labels",
+        "limits": limits_of(codec.max_error, codec.image_shape),
+    }
+    if not isinstance(codec, Spatial):
+        return card | {"measured": measured(codec, test, judges)}
+    analysis = replace(model.network, synthesis=(), prior=())
+    models.Model(analysis).save(FOLDER / f"{name}{ANALYSIS}", half=True)
+    shipped.names.cache_clear()
+    codec = shipped.load(name)  # with its analysis in 16 bits
+    assert isinstance(codec, Spatial)
+    rows = [{"step": step} | measured(codec.at(step), test, judges) for step in STEPS]
+    sizes = {"model_bytes": len(codec.model), "analysis_bytes": (FOLDER / f"{name}{ANALYSIS}").stat().st_size}
+    return card | {"measured": sizes | {"curve": rows}}
+
+
+def measured(codec: Codec, test: ImageSet, judges: dict[str, Judge]) -> dict[str, Any]:
+    """What the archive of the test images is found to be."""
     with tempfile.TemporaryDirectory() as folder:
         packed = Path(folder) / "test.egm"
         engram.pack(ImageSet(test.images), codec, packed)
         row = engram.measure(packed, test, judges)
-    kept = (
-        "archive_bytes",
-        "model_bytes",
-        "bytes_per_image",
-        "bytes_per_image_with_model",
-        "psnr_db",
-        "max_error",
-        "accuracy",
-    )
     if row["psnr_db"] == float("inf"):
         row["psnr_db"] = None  # lossless; JSON knows no infinity
-    return about(name, model, data_name) | {
-        "loss_bits_per_value": model.facts["losses"][-1],
-        "measured_on": f"{data_name}:test, {len(test):,} images, without labels",
-        "measured": {key: row[key] for key in kept},
-        "limits": limits_of(codec.max_error, codec.image_shape),
-    }
+    return {key: row[key] for key in KEPT}
 
 
 def about(name: str, model: models.Model, data: str) -> dict[str, Any]:
