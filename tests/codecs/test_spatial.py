@@ -375,3 +375,31 @@ def test_a_model_is_the_same_after_parsing(codec: Spatial) -> None:
     assert step == 64
     assert emit(model, step) == (codec.config(), codec.model)
     assert np.array_equal(model.levels, codec.decoder.levels)
+
+
+def test_images_are_worked_on_in_parts(monkeypatch: pytest.MonkeyPatch, network: Network, codec: Spatial) -> None:
+    """However large the parts are, symbols are expected alike, and codes are alike but for roundings."""
+    images = pictures(7, (10, 13, 1)).images
+    whole_codes = codes_of(network.analysis, codec.decoder.grid, images, 64)
+    symbols = np.rint(whole_codes).astype(np.int32)
+    nearest, contexts = codec.decoder.prior.contexts(symbols, 64)
+    pixels = codec.decoder.synthesis.pixels(symbols, 64)
+    for cells in (1, 12, 30):
+        monkeypatch.setattr("engram.codecs.spatial.codec._ANALYSED", cells)
+        monkeypatch.setattr("engram.codecs.spatial.prior._TOGETHER", cells)
+        monkeypatch.setattr("engram.codecs.spatial.synthesis._TOGETHER", cells)
+        np.testing.assert_allclose(codes_of(network.analysis, codec.decoder.grid, images, 64), whole_codes, atol=1e-3)
+        found = codec.decoder.prior.contexts(symbols, 64)
+        assert np.array_equal(found[0], nearest)
+        assert np.array_equal(found[1], contexts)
+        assert np.array_equal(codec.decoder.synthesis.pixels(symbols, 64), pixels)
+
+
+def test_large_images_freeze_from_few(monkeypatch: pytest.MonkeyPatch, network: Network) -> None:
+    """As many cells fit tables and units, whatever the size of the images."""
+    monkeypatch.setattr("engram.codecs.spatial.freezing.FITTED", 40)
+    monkeypatch.setattr("engram.codecs.spatial.freezing.MEASURED", 1)
+    images = pictures(30, (10, 13, 1))
+    codec = freeze(network, images)
+    decoded = codec.decode(codec.encode(images.images), 30)
+    assert np.square(decoded.astype(float) - images.images).mean() < 400

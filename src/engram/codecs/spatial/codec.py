@@ -31,6 +31,8 @@ from engram.layers import Convolution, Features, Layer
 
 _TOGETHER = 1024
 """About how many images the prior walks over at once."""
+_ANALYSED = 1 << 13
+"""About how many cells are analysed at once."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -160,10 +162,13 @@ def codes_of(analysis: tuple[Layer, ...], grid: Grid, images: Pixels, step: int)
     features, convolutions = analysis[1], [layer for layer in analysis if isinstance(layer, Convolution)]
     assert isinstance(features, Features)
     first, second, output = convolutions
-    cells = evaluate(analysis[:1], floats_of(images))
-    sums = linear.apply(first, cells)
-    sums += np.tensordot(features.weight, grid.features_at(step).astype(np.float32), (0, 0))
-    hidden = activate(linear.apply(second, activate(sums, "relu")), "relu")
-    code = linear.apply(output, np.concatenate([hidden, cells], axis=1))
-    code *= np.float32(510 / step)
-    return code.transpose(0, 2, 3, 1)
+    added = np.tensordot(features.weight, grid.features_at(step).astype(np.float32), (0, 0))
+    codes = np.empty((len(images), grid.rows, grid.columns, grid.units), np.float32)
+    chunk = max(1, _ANALYSED // (grid.rows * grid.columns))
+    for start in range(0, len(images), chunk):
+        cells = evaluate(analysis[:1], floats_of(images[start : start + chunk]))
+        hidden = activate(linear.apply(first, cells) + added, "relu")
+        hidden = activate(linear.apply(second, hidden), "relu")
+        code = linear.apply(output, np.concatenate([hidden, cells], axis=1)) * np.float32(510 / step)
+        codes[start : start + chunk] = code.transpose(0, 2, 3, 1)
+    return codes

@@ -45,8 +45,8 @@ from engram.layers import Convolution, Crop, Dense, Features, Network, Shuffle, 
 
 STEPS = (24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768)
 """The quantisation steps, in half gray levels, that tables and units are fitted at."""
-FITTED, MEASURED = 600, 100
-"""How many training images of each step fit the tables, and measure the loss of whole numbers."""
+FITTED, MEASURED = 30_000, 5000
+"""How many cells of training images fit the tables at each step, and measure the loss of whole numbers."""
 STEP = 64
 """The step that a codec is given first."""
 
@@ -68,7 +68,8 @@ def freeze_spatial(network: Network, training: ImageSet, loss_db: float) -> Spat
     _check(network)
     grid = Grid(network.image_shape)
     codes, pictures = [], []
-    rows = np.arange(min(FITTED, len(training))) * max(1, len(training) // FITTED)
+    count = min(len(training), max(1, FITTED // (grid.rows * grid.columns)))
+    rows = np.arange(count) * (len(training) // count)
     for index, step in enumerate(STEPS):
         pictures.append(training.images[(rows + index) % len(training)])
         codes.append(codes_of(network.analysis, grid, pictures[-1], step))
@@ -97,7 +98,8 @@ def _round_prior(network: Network, grid: Grid, limits: Integers, seen: list[_See
     assert isinstance(features, Features)
     first, second, third, fourth, output = (layer for layer in network.prior if isinstance(layer, Dense))
     units = grid.units
-    examples = [_examples(grid, some.symbols[:MEASURED], some.step) for some in seen]
+    few = _few(seen)
+    examples = [_examples(grid, some.symbols, some.step) for some in few]
     around, own, where = (np.concatenate(part).astype(np.float32) for part in zip(*examples, strict=True))
     c1 = around @ first.weight + where @ features.weight + first.bias
     c2 = activate(c1.copy(), "relu") @ second.weight + second.bias
@@ -127,7 +129,7 @@ def _round_prior(network: Network, grid: Grid, limits: Integers, seen: list[_See
         except (TooFine, InexactNetwork):
             return None
 
-    few, most = _few(seen), np.inf
+    most = np.inf
 
     def fits(prior: Prior) -> bool:
         nonlocal most
@@ -160,7 +162,9 @@ def _coarsest(rounded: Callable[[int], Rounded | None], fits: Callable[[Rounded]
 
 
 def _few(seen: list[_Seen]) -> list[_Seen]:
-    return [_Seen(some.step, some.images[:MEASURED], some.symbols[:MEASURED]) for some in seen]
+    _, rows, columns, _ = seen[0].symbols.shape
+    count = max(1, MEASURED // (rows * columns))
+    return [_Seen(some.step, some.images[:count], some.symbols[:count]) for some in seen]
 
 
 def _examples(grid: Grid, symbols: Symbols, step: int) -> tuple[Symbols, Symbols, Integers]:

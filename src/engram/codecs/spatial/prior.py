@@ -26,8 +26,8 @@ from engram.coding.rangecoder import Symbols
 
 Choose = Callable[[int, NDArray[np.int32], Contexts], NDArray[np.int32]]
 """(unit, nearest[rows], contexts[rows]) to the unit's symbols[rows]: the cells of a wave, image after image."""
-_TOGETHER = 256
-"""How many images are looked at together where all their symbols are known."""
+_TOGETHER = 1 << 13
+"""About how many cells are looked at together where all symbols are known."""
 
 
 def ready(unit: int, hidden: int, units: int) -> int:
@@ -105,9 +105,8 @@ class Prior:
 
     def contexts(self, symbols: Symbols, step: int) -> tuple[NDArray[np.int32], Contexts]:
         """The nearest whole number to each centre, and the context, of symbols[n, rows, columns, units], as many."""
-        parts = [
-            self._contexts(symbols[first : first + _TOGETHER], step) for first in range(0, len(symbols), _TOGETHER)
-        ]
+        chunk = max(1, _TOGETHER // (self.grid.rows * self.grid.columns))
+        parts = [self._contexts(symbols[first : first + chunk], step) for first in range(0, len(symbols), chunk)]
         nearest, contexts = zip(*parts, strict=True) if parts else ([symbols], [symbols.astype(np.intp)])
         return np.concatenate(nearest), np.concatenate(contexts)
 
