@@ -12,8 +12,10 @@ import engram
 from engram import models
 from engram.archive import shipped
 from engram.archive.interrupted import interrupted
+from engram.codecs.raw import Raw
 from engram.datasets import wardrobe
 from engram.evaluation.judge import accuracy, judge_of
+from engram.images import ImageSet
 
 NAMES = shipped.names()
 
@@ -49,9 +51,25 @@ def test_a_model_does_what_its_card_says_it_is(name: str) -> None:
     assert card["name"] == name
     assert card["measured"]["model_bytes"] == len(codec.model) < 1_000_000
     assert codec.max_error == card["options"]["max_error"] == card["measured"]["max_error"]
-    images = wardrobe.draw(20, 3).images
+    images = np.repeat(wardrobe.draw(20, 3).images, codec.image_shape[2], 3)
     decoded = codec.decode(codec.encode(images), len(images))
     assert np.abs(decoded.astype(int) - images).max() <= codec.max_error
+
+
+@pytest.mark.parametrize("max_error", [0, 3])
+@pytest.mark.parametrize("name", [name for name in NAMES if name.startswith(shipped.GENERIC)])
+def test_a_generic_model_takes_images_of_any_size(name: str, max_error: int, tmp_path: Path) -> None:
+    path, channels = tmp_path / "a.egm", shipped.load(name).image_shape[2]
+    for number, shape in enumerate(((1, 1), (5, 40), (33, 20))):
+        images = ImageSet(np.repeat(wardrobe.draw(30, number, shape).images, channels, 3))
+        codec = shipped.load(name, images.image_shape, max_error)
+        assert codec.max_error == max_error
+        engram.pack(images, codec, path, embed_model=False, force=True)
+        with engram.open(path) as archive:
+            assert np.abs(archive[:].astype(int) - images.images).max() <= max_error
+            assert archive.codec.model == shipped.load(name).model
+    assert path.stat().st_size < 0.8 * len(Raw(images.image_shape).encode(images.images))
+    assert shipped.load(name, (9, 9, 4 - channels)).image_shape[2] == channels
 
 
 def test_an_archive_without_its_model_finds_it(tmp_path: Path) -> None:

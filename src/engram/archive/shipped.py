@@ -10,11 +10,15 @@ from engram import models
 from engram.archive.file import ArchiveFile
 from engram.archive.reader import Archive
 from engram.codecs.contract import Codec
+from engram.codecs.pixel.codec import Pixel
+from engram.codecs.pixel.generic import brought_to
 from engram.codecs.spatial.codec import Spatial
 from engram.codecs.transform.codec import Transform
 from engram.errors import UsageError
 
 FOLDER = Path(__file__).parents[1] / "shipped"
+GENERIC = "generic-"
+"""How the names of models begin that take images of any size."""
 ANALYSIS = ".analysis"
 """The suffix of the model file of what an encoder needs beside the archive's model: the analysis, in 16 bits."""
 
@@ -29,8 +33,11 @@ def names() -> tuple[str, ...]:
     return tuple(sorted(path.stem for path in FOLDER.glob("*.egm")))
 
 
-def load(name: str) -> Codec:
-    """The codec of a shipped model. Raises UnknownModel."""
+def load(name: str, image_shape: tuple[int, int, int] | None = None, max_error: int = 0) -> Codec:
+    """The codec of a shipped model; a generic one is brought to a shape, of as many channels, and to a largest error.
+
+    Raises UnknownModel.
+    """
     if name not in names():
         raise UnknownModel(f"no model called {name!r} comes with engram; there are {', '.join(names())}")
     with Archive(FOLDER / f"{name}.egm") as archive:
@@ -38,6 +45,8 @@ def load(name: str) -> Codec:
     analysis = FOLDER / f"{name}{ANALYSIS}"
     if isinstance(codec, Transform | Spatial) and analysis.exists():
         codec = replace(codec, analysis=models.load(analysis).network.analysis)
+    if name.startswith(GENERIC) and isinstance(codec, Pixel) and image_shape is not None:
+        codec = brought_to(codec, image_shape, max_error) if image_shape[2] == codec.image_shape[2] else codec
     return codec
 
 

@@ -85,7 +85,7 @@ def with_model(sample: ImageSet, model: str, dial: Dial, judging: Judging | None
 
     path = Path(model)
     if not path.exists() and model in shipped.names():
-        return _turned(shipped.load(model), sample, model, dial, judging)
+        return _turned(shipped.load(model, sample.image_shape, dial.max_error or 0), sample, model, dial, judging)
     if path.suffix == ".egm":
         import engram
 
