@@ -35,14 +35,22 @@ def principal_components(
     found: list[Candidate] = []
     if not len(rest) or values > LARGEST:
         return found
-    for units in UNITS:
-        if units >= values or (found and time.perf_counter() - started > budget_seconds):
+    for units in _enough(goal, values):
+        if found and time.perf_counter() - started > budget_seconds:
             break
         candidate = _at_goal(goal, units, _dial(fit_pca(rest, units), rest, measured))
         if found and goal.is_met(found[-1]) and goal.rank(candidate) > goal.rank(found[-1]):
             break
         found.append(candidate)
     return found
+
+
+def _enough(goal: Goal, values: int) -> list[int]:
+    """The numbers of components to try for images of so many values: those that can take what is asked for."""
+    units = [units for units in UNITS if units < values]
+    if not isinstance(goal, Size):
+        return units
+    return [number for number in units if number * MOST_BITS / 8 >= goal.bytes_per_image] or units[-1:]
 
 
 def _at_goal(goal: Goal, units: int, at: Callable[[float], Candidate]) -> Candidate:

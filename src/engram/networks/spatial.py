@@ -85,7 +85,8 @@ class Spatial(AutoAssociative):
             steps = images.new_full((len(images),), MIDDLE_STEP)
         height, width, _ = self.image_shape
         rest = (0, self.grid.columns * BLOCK - width, 0, self.grid.rows * BLOCK - height)
-        cells = functional.pixel_unshuffle(functional.pad(images, rest, "replicate"), BLOCK)
+        blocks = functional.pad(images, rest, "replicate").unflatten(3, (-1, BLOCK)).unflatten(2, (-1, BLOCK))
+        cells = blocks.permute(0, 1, 3, 5, 2, 4).flatten(1, 3)  # pixel_unshuffle fails for 0 images
         code: Tensor = self.analysis_layers(cells, self.features(steps)) * (255 / steps)[:, None, None, None]
         return code
 
@@ -94,7 +95,8 @@ class Spatial(AutoAssociative):
             steps = code.new_full((len(code),), MIDDLE_STEP)
         height, width, _ = self.image_shape
         cells = self.synthesis_layers(code * (steps / 255)[:, None, None, None], self.features(steps))
-        return functional.pixel_shuffle(cells, BLOCK)[:, :, :height, :width]
+        blocks = cells.unflatten(1, (-1, BLOCK, BLOCK)).permute(0, 1, 4, 2, 5, 3)
+        return blocks.flatten(4).flatten(2, 3)[:, :, :height, :width]
 
     def forward(self, images: Tensor) -> Tensor:
         return self.synthesis(self.analysis(images).round()).clamp(0, 1)
