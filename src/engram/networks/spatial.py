@@ -96,7 +96,8 @@ class Spatial(AutoAssociative):
         height, width, _ = self.image_shape
         cells = self.synthesis_layers(code * (steps / 255)[:, None, None, None], self.features(steps))
         blocks = cells.unflatten(1, (-1, BLOCK, BLOCK)).permute(0, 1, 4, 2, 5, 3)
-        return blocks.flatten(4).flatten(2, 3)[:, :, :height, :width]
+        images: Tensor = blocks.flatten(4).flatten(2, 3)[:, :, :height, :width]
+        return images
 
     def forward(self, images: Tensor) -> Tensor:
         return self.synthesis(self.analysis(images).round()).clamp(0, 1)
