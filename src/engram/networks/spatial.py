@@ -83,9 +83,10 @@ class Spatial(AutoAssociative):
     def analysis(self, images: Tensor, steps: Tensor | None = None) -> Tensor:
         if steps is None:
             steps = images.new_full((len(images),), MIDDLE_STEP)
-        height, width, _ = self.image_shape
-        rest = (0, self.grid.columns * BLOCK - width, 0, self.grid.rows * BLOCK - height)
-        blocks = functional.pad(images, rest, "replicate").unflatten(3, (-1, BLOCK)).unflatten(2, (-1, BLOCK))
+        height, width, channels = self.image_shape
+        rows, columns = self.grid.rows, self.grid.columns
+        whole = functional.pad(images, (0, columns * BLOCK - width, 0, rows * BLOCK - height), "replicate")
+        blocks = whole.reshape(len(images), channels, rows, BLOCK, columns, BLOCK)
         cells = blocks.permute(0, 1, 3, 5, 2, 4).flatten(1, 3)  # pixel_unshuffle fails for 0 images
         code: Tensor = self.analysis_layers(cells, self.features(steps)) * (255 / steps)[:, None, None, None]
         return code
@@ -93,11 +94,11 @@ class Spatial(AutoAssociative):
     def synthesis(self, code: Tensor, steps: Tensor | None = None) -> Tensor:
         if steps is None:
             steps = code.new_full((len(code),), MIDDLE_STEP)
-        height, width, _ = self.image_shape
-        cells = self.synthesis_layers(code * (steps / 255)[:, None, None, None], self.features(steps))
-        blocks = cells.unflatten(1, (-1, BLOCK, BLOCK)).permute(0, 1, 4, 2, 5, 3)
-        images: Tensor = blocks.flatten(4).flatten(2, 3)[:, :, :height, :width]
-        return images
+        height, width, channels = self.image_shape
+        rows, columns = self.grid.rows, self.grid.columns
+        cells: Tensor = self.synthesis_layers(code * (steps / 255)[:, None, None, None], self.features(steps))
+        blocks = cells.reshape(len(code), channels, BLOCK, BLOCK, rows, columns).permute(0, 1, 4, 2, 5, 3)
+        return blocks.reshape(len(code), channels, rows * BLOCK, columns * BLOCK)[:, :, :height, :width]
 
     def forward(self, images: Tensor) -> Tensor:
         return self.synthesis(self.analysis(images).round()).clamp(0, 1)
