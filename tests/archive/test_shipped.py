@@ -13,7 +13,9 @@ from engram import models
 from engram.archive import shipped
 from engram.archive.interrupted import interrupted
 from engram.codecs.raw import Raw
+from engram.codecs.spatial.codec import Spatial
 from engram.datasets import wardrobe
+from engram.evaluation.distortion import psnr_db
 from engram.evaluation.judge import accuracy, judge_of
 from engram.images import ImageSet
 
@@ -50,10 +52,38 @@ def test_a_model_does_what_its_card_says_it_is(name: str) -> None:
     card = json.loads((shipped.FOLDER / f"{name}.json").read_text())
     assert card["name"] == name
     assert card["measured"]["model_bytes"] == len(codec.model) < 1_000_000
+    if isinstance(codec, Spatial):
+        return
     assert codec.max_error == card["options"]["max_error"] == card["measured"]["max_error"]
     images = np.repeat(wardrobe.draw(20, 3).images, codec.image_shape[2], 3)
     decoded = codec.decode(codec.encode(images), len(images))
     assert np.abs(decoded.astype(int) - images).max() <= codec.max_error
+
+
+def test_the_spatial_model_serves_every_rate_and_brings_its_analysis() -> None:
+    codec = shipped.load("fashion-mnist-spatial")
+    assert isinstance(codec, Spatial)
+    measured = json.loads((shipped.FOLDER / "fashion-mnist-spatial.json").read_text())["measured"]
+    analysis = (shipped.FOLDER / f"fashion-mnist-spatial{shipped.ANALYSIS}").stat().st_size
+    assert measured["analysis_bytes"] == analysis
+    assert analysis + len(codec.model) < 1_000_000
+    rows = measured["curve"]
+    assert len(rows) >= 8
+    assert [row["psnr_db"] for row in rows] == sorted((row["psnr_db"] for row in rows), reverse=True)
+    images = wardrobe.draw(64, 3).images
+    sizes = [len(codec.at(row["step"]).encode(images)) for row in rows]
+    assert sizes == sorted(sizes, reverse=True)
+
+
+@pytest.mark.real
+def test_the_spatial_model_does_what_its_card_says() -> None:
+    images = engram.load("fashion-mnist:test").images[:512]
+    codec = shipped.load("fashion-mnist-spatial")
+    for row in json.loads((shipped.FOLDER / "fashion-mnist-spatial.json").read_text())["measured"]["curve"][2::4]:
+        at = codec.at(row["step"])
+        data = at.encode(images)
+        assert len(data) / len(images) == pytest.approx(row["bytes_per_image"], rel=0.05)
+        assert psnr_db(images, at.decode(data, len(images))) == pytest.approx(row["psnr_db"], abs=0.2)
 
 
 @pytest.mark.parametrize("max_error", [0, 3])
