@@ -366,7 +366,7 @@ def test_a_synthesis_that_does_not_fit_is_refused() -> None:
         Synthesis(grid, limits, fits.features[:, :2], (fits.layers[1], *fits.layers[1:]))
     with pytest.raises(InexactNetwork, match=r"^codes may reach 16777216, beyond 16777215$"):
         Synthesis(grid, np.full(16, 1 << 20), fits.features, fits.layers)
-    with pytest.raises(InexactNetwork, match=r"^the synthesis' sums may reach \d+, beyond 9007199254740991$"):
+    with pytest.raises(InexactNetwork, match=r"^a convolution's sums may reach \d+, beyond 9007199254740991$"):
         Synthesis(grid, limits, fits.features * 2**50, fits.layers)
 
 

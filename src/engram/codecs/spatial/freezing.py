@@ -7,9 +7,7 @@ a unit of its own. All of it is fitted over many quantisation steps at once, for
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,8 +21,6 @@ from engram.codecs.spatial.model import LARGEST_LIMIT, SpatialModel
 from engram.codecs.spatial.prior import Prior
 from engram.codecs.spatial.synthesis import Synthesis, images_of
 from engram.codecs.transform.freezing import (
-    COARSEST,
-    FINEST,
     LOSS_RATE,
     LOWEST_SCALE,
     ROOM,
@@ -49,9 +45,6 @@ FITTED, MEASURED = 30_000, 5000
 """How many cells of training images fit the tables at each step, and measure the loss of whole numbers."""
 STEP = 64
 """The step that a codec is given first."""
-
-
-Rounded = TypeVar("Rounded", Prior, Synthesis)
 
 
 @dataclass(frozen=True)
@@ -137,28 +130,8 @@ def _round_prior(network: Network, grid: Grid, limits: Integers, seen: list[_See
         most = min(most, bits * (1 + LOSS_RATE))
         return bits <= most
 
-    prior = _coarsest(rounded, fits)
+    prior = rounding.coarsest(rounded, fits)
     return prior, _tables(prior, seen)[0]
-
-
-def _coarsest(rounded: Callable[[int], Rounded | None], fits: Callable[[Rounded], bool]) -> Rounded:
-    """What `rounded` makes of the smallest number of half octaves that fits, or of the largest possible.
-
-    The finest possible is looked at first. Raises CannotFreeze where none is possible.
-    """
-    finest = next((made for made in map(rounded, range(FINEST, COARSEST - 1, -1)) if made is not None), None)
-    if finest is None:
-        raise CannotFreeze("the network's numbers do not fit into those of a model")
-    fits(finest)
-    low, high, best = COARSEST, FINEST, finest
-    while low < high:
-        middle = (low + high) // 2
-        made = rounded(middle)
-        if made is not None and fits(made):
-            high, best = middle, made
-        else:
-            low = middle + 1
-    return best
 
 
 def _few(seen: list[_Seen]) -> list[_Seen]:
@@ -218,7 +191,7 @@ def _round_synthesis(network: Network, grid: Grid, limits: Integers, seen: list[
         made = np.concatenate([synthesis.pixels(some.symbols, some.step) for some in seen])
         return float(np.log(_errors(made, images) / allowed).mean()) <= 0
 
-    return _coarsest(rounded, fits)
+    return rounding.coarsest(rounded, fits)
 
 
 def _rows(x: Floats) -> Floats:

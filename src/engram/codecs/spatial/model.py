@@ -17,10 +17,11 @@ from numpy.typing import NDArray
 from engram.codecs.contract import Config, CorruptModel, image_shape_of
 from engram.codecs.settings import LARGEST_ACTIVATION, LARGEST_SHIFT, check_keys, whole
 from engram.codecs.spatial.prior import Prior
-from engram.codecs.spatial.synthesis import KERNEL, Synthesis
+from engram.codecs.spatial.synthesis import Synthesis
 from engram.codecs.synthesis import LARGEST_MODEL
 from engram.codecs.transform.model import LARGEST_REACH, MOST_SCALES, STORED, tables_of
 from engram.coding import numbers
+from engram.coding.convolution import KERNEL
 from engram.coding.grid import COARSEST, FINEST, OFFSETS, Grid
 from engram.coding.integer import IntegerLayer
 from engram.coding.linear import Linear

@@ -7,22 +7,25 @@ first part's gets coarser weights, by a power of two.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import ceil, log2
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engram.codecs.analysis import activate
-from engram.codecs.transform.freezing import ACTIVATION_LEVELS, RAREST, possible_shift, whole_dense
+from engram.codecs.rounding import CannotFreeze
+from engram.codecs.transform.freezing import ACTIVATION_LEVELS, COARSEST, FINEST, RAREST, possible_shift, whole_dense
 from engram.coding.integer import IntegerLayer
 from engram.coding.linear import Floats, Linear
 from engram.layers import Convolution, Dense
 
 Doubles = NDArray[np.float64]
+Whole = TypeVar("Whole")
+"""Part of a codec in whole numbers."""
 
 _ROOM = 1.25
 """Hidden numbers may go so much beyond the largest seen."""
@@ -72,6 +75,26 @@ class Rounded:
     def added(self, weight: Floats) -> NDArray[np.int64]:
         """weight[features, outputs], of whole features that are added to the sums, in whole numbers."""
         return np.rint(weight.astype(np.float64) / self.sizes / self.unit).astype(np.int64)
+
+
+def coarsest(rounded: Callable[[int], Whole | None], fits: Callable[[Whole], bool]) -> Whole:
+    """What `rounded` makes of the smallest number of half octaves that fits, or of the largest possible.
+
+    The finest possible is looked at first. Raises CannotFreeze where none is possible.
+    """
+    finest = next((made for made in map(rounded, range(FINEST, COARSEST - 1, -1)) if made is not None), None)
+    if finest is None:
+        raise CannotFreeze("the network's numbers do not fit into those of a model")
+    fits(finest)
+    low, high, best = COARSEST, FINEST, finest
+    while low < high:
+        middle = (low + high) // 2
+        made = rounded(middle)
+        if made is not None and fits(made):
+            high, best = middle, made
+        else:
+            low = middle + 1
+    return best
 
 
 def hidden(linear: Linear, parts: Sequence[Part], sums: Floats, coarseness: float) -> tuple[Rounded, Part]:

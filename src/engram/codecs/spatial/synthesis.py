@@ -9,17 +9,15 @@ values = output(h[2], a)                                0 to 255, BLOCK x BLOCK 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
+from engram.coding.convolution import KERNEL, ExactConvolution
 from engram.coding.grid import BLOCK, COARSEST, FINEST, Grid, largest_sums
-from engram.coding.integer import EXACT32, EXACT64, InexactNetwork, IntegerLayer, Integers, MisfitNetwork, reach_of
-from engram.coding.linear import Floats
+from engram.coding.integer import EXACT32, InexactNetwork, IntegerLayer, Integers, MisfitNetwork
 from engram.coding.rangecoder import Symbols
 from engram.images import Pixels
 
-KERNEL = 3
 _TOGETHER = 1 << 12
 """About how many cells are made together."""
 
@@ -35,7 +33,7 @@ class Synthesis:
     limits: Integers
     features: Integers
     layers: tuple[IntegerLayer, ...]
-    _convolutions: list[_Convolution] = field(init=False, default_factory=list)
+    _convolutions: list[ExactConvolution] = field(init=False, default_factory=list)
 
     def __post_init__(self) -> None:
         units = self.grid.units
@@ -50,7 +48,7 @@ class Synthesis:
             if layer.linear.weight.shape != (made, len(largest), KERNEL, KERNEL):
                 raise MisfitNetwork(f"a convolution of {list(layer.linear.weight.shape)} cannot take {len(largest)}")
         added = [float(largest_sums(self.features).max()), 0.0, 0.0]
-        self._convolutions.extend(_Convolution(*each) for each in zip(self.layers, taken, added, strict=True))
+        self._convolutions.extend(ExactConvolution(*each) for each in zip(self.layers, taken, added, strict=True))
 
     def pixels(self, symbols: Symbols, step: int) -> Pixels:
         """uint8[n, h, w, c] of symbols[n, rows, columns, units] at a step in half gray levels."""
@@ -70,46 +68,6 @@ class Synthesis:
         hidden = second(first(codes, features))
         cells: Pixels = output(np.concatenate([hidden, codes], axis=3)).astype(np.uint8)
         return cells
-
-
-class _Convolution:
-    """A convolution in whole numbers, on float32[n, rows, columns, inputs], with zeros around the grid.
-
-    One matrix product for each tap of the kernel. Taps whose sums together stay below 2^24 are summed in float32, and
-    such groups in float64; each is exact, so the grouping decides nothing but the speed.
-    """
-
-    def __init__(self, layer: IntegerLayer, largest: Integers, added: float) -> None:
-        """largest: of each input; added: the largest of what is added to the sums. Raises InexactNetwork."""
-        self.layer, self.bias = layer, layer.linear.bias.astype(np.float64)
-        reach = reach_of(layer.linear, largest) + layer.half + added
-        if reach >= EXACT64:
-            raise InexactNetwork(f"the synthesis' sums may reach {reach:.0f}, beyond {EXACT64 - 1}")
-        weight = np.ascontiguousarray(layer.linear.weight.transpose(2, 3, 1, 0))
-        self.groups, room = list[list[tuple[int, int, Floats]]](), 0.0
-        for i, j in np.ndindex(KERNEL, KERNEL):
-            needed = float((largest @ np.abs(weight[i, j].astype(np.float64))).max())
-            if needed >= EXACT32:
-                raise InexactNetwork(f"the sums of one tap may reach {needed:.0f}, beyond {EXACT32 - 1}")
-            if not self.groups or needed >= room:
-                self.groups.append([])
-                room = EXACT32
-            room -= needed
-            self.groups[-1].append((i, j, weight[i, j].astype(np.float32)))
-
-    def __call__(self, x: Floats, features: Integers | None = None) -> Floats:
-        """float32[n, rows, columns, outputs]; features[rows, columns, outputs] are added to the sums."""
-        n, rows, columns, inputs = x.shape
-        padded = np.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))
-        sums: Any = np.empty((n, rows, columns, len(self.bias)))
-        sums[:] = self.bias if features is None else self.bias + features
-        sums = sums.reshape(n * rows * columns, -1)
-        for group in self.groups:
-            whole = np.zeros(sums.shape, np.float32)
-            for i, j, weight in group:
-                whole += padded[:, i : i + rows, j : j + columns].reshape(-1, inputs) @ weight
-            sums += whole
-        return self.layer.rounded(sums).reshape(n, rows, columns, -1)
 
 
 def images_of(cells: Pixels, grid: Grid) -> Pixels:
