@@ -112,7 +112,7 @@ def test_accuracy_is_kept_as_asked_by_a_judge_that_is_given(place: Path) -> None
     said = json.loads(done.stdout)
     assert said["accuracy_of_originals"] > 0.8
     assert said["accuracy"] >= said["accuracy_of_originals"] - 0.05
-    assert said["bytes_per_image_with_model"] < 100
+    assert said["bytes_per_image"] < 100
     done = pack(place, "-m", "fashion-mnist-lossless", "--judge", "judge", "--force")
     said = json.loads(done.stdout)
     assert said["accuracy"] == said["accuracy_of_originals"]
