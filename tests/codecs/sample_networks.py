@@ -1,5 +1,6 @@
 """Small networks and images from a seed, for the tests of codecs and of their laws."""
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ from engram.coding.grid import Grid
 from engram.coding.neighbourhood import Neighbourhood, ordered
 from engram.images import ImageSet
 from engram.layers import (
+    Activation,
     Convolution,
     Crop,
     Dense,
@@ -211,6 +213,21 @@ def pixel(shape: tuple[int, int, int], hidden: tuple[int, ...] = (7, 6), compone
     layers = [layer for c in range(shape[2]) for layer in _channel(x[:, c], wanted[:, c], hidden, components, c)]
     options = {"hidden": list(hidden), "components": components} | options
     return Model(Network("pixel", shape, (), (), tuple(layers)), {"options": options})
+
+
+def restoration(channels: int, width: int = 5, depth: int = 3, max_error: int = 2, seed: int = 0) -> Model:
+    """A network that moves each value towards the mean of those around it, with some noise; made for 8 x 8 images."""
+    widths = [channels, *[width] * (depth - 1), channels]
+    convolutions = []
+    for number, (taken, made) in enumerate(pairwise(widths)):
+        weight = _normal(seed + number, made, taken, 3, 3, scale=0.05)
+        for output in range(made):
+            weight[output, output % taken] += 1 / 9 if number == 0 else 0
+            weight[output, output % taken, 1, 1] += 0.3 if number == 1 else 0
+        activation: Activation = "none" if number == depth - 1 else "relu"
+        convolutions.append(Convolution(weight, _normal(seed, made, scale=0.01), 1, 1, activation))
+    network = Network("restoration", (8, 8, channels), (), tuple(convolutions))
+    return Model(network, {"options": {"width": width, "depth": depth, "max_error": max_error}})
 
 
 def _channel(x: np.ndarray, values: np.ndarray, hidden: tuple[int, ...], components: int, seed: int) -> list[Dense]:

@@ -6,12 +6,13 @@ from engram.errors import UsageError
 
 
 def test_codecs_are_found_by_their_ids():
-    assert registry.ids() == ("frozen", "pixel", "raw", "transform")
+    assert registry.ids() == ("frozen", "jpeg-coefficients", "pixel", "raw", "restored", "spatial", "transform")
     assert registry.get("raw") is Raw
 
 
 def test_an_unknown_id_says_what_there_is():
-    message = r"^no codec is called 'x'; there are frozen, pixel, raw, transform\. A newer engram may know it\.$"
+    known = "frozen, jpeg-coefficients, pixel, raw, restored, spatial, transform"
+    message = rf"^no codec is called 'x'; there are {known}\. A newer engram may know it\.$"
     with pytest.raises(registry.UnknownCodec, match=message) as caught:
         registry.get("x")
     assert caught.value.exit_code == 2

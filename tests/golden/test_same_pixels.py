@@ -16,7 +16,8 @@ EXPECTED = json.loads((FOLDER / "expected.json").read_text())
 EMBEDDED = [
     name
     for name in sorted(EXPECTED)
-    if name.startswith(("frozen", "pixel", "spatial", "transform")) and not (FOLDER / name).with_suffix(".model").exists()
+    if name.startswith(("frozen", "pixel", "restored", "spatial", "transform"))
+    and not (FOLDER / name).with_suffix(".model").exists()
 ]
 
 DECODE = """

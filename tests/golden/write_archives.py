@@ -20,13 +20,14 @@ from engram.codecs.jpeg.fitting import fit_jpeg
 from engram.codecs.jpeg.recovery import Grid
 from engram.codecs.pca import fit_pca
 from engram.codecs.raw import Raw
+from engram.codecs.restored.freezing import with_restoration
 from engram.coding.jpeg import Form, steps_of
 from engram.datasets import wardrobe
 from engram.images import ImageSet
 from engram.networks.registry import make
 
 sys.path.append(str(Path(__file__).parents[1] / "codecs"))
-from sample_networks import pictures, pixel, spatial, transform
+from sample_networks import pictures, pixel, restoration, spatial, transform
 
 FOLDER = Path(__file__).parent / "archives"
 
@@ -70,6 +71,11 @@ def golden() -> dict[str, tuple[ImageSet, Codec, int, bool]]:
     near = pixel(colours.image_shape, (16,), components=3, radius=1, max_error=1)
     found["pixel"] = (mixed, freeze(pixel(blobs.image_shape), blobs), 16, True)
     found["pixel-near-lossless-rgb-without-model"] = (colours, freeze(near, colours), 33, False)
+    coarse_gray = freeze(pixel(small.image_shape, max_error=8), small)
+    found["restored"] = (small, with_restoration(coarse_gray, restoration(1, max_error=8), small), 64, True)
+    rough = freeze(pixel(colours.image_shape, max_error=12), colours)
+    restored = with_restoration(rough, restoration(3, 4, 2, max_error=12), colours)
+    found["restored-rgb-without-model"] = (colours, restored, 33, False)
     few = {"width": 4, "context": 6, "hidden": 12}
     found["spatial"] = (small, freeze(spatial(small.image_shape), small), 64, True)
     corner = ImageSet(tinted.images[:, :11, :7], tinted.labels, tinted.class_names)  # no side is whole cells

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 import numpy as np
-from sample_networks import convolutional, deep, dense, pictures, pixel, spatial, tied, transform
+from sample_networks import convolutional, deep, dense, pictures, pixel, restoration, spatial, tied, transform
 
 from engram.codecs.contract import Codec
 from engram.codecs.freeze import freeze
@@ -14,6 +14,8 @@ from engram.codecs.jpeg.recovery import Grid
 from engram.codecs.pca import fit_pca
 from engram.codecs.pixel.codec import Pixel
 from engram.codecs.raw import Raw
+from engram.codecs.restored.codec import Restored
+from engram.codecs.restored.freezing import with_restoration
 from engram.codecs.spatial.codec import Spatial
 from engram.codecs.transform.codec import Transform
 from engram.coding.jpeg import Form, steps_of
@@ -31,6 +33,12 @@ def _spatial(network: Network, step: int) -> Spatial:
 
 def _pixel(model: Model) -> Pixel:
     return freeze(model, pictures(120, model.network.image_shape))
+
+
+def _restored(shape: tuple[int, int, int], max_error: int, **options: int) -> Restored:
+    code = _pixel(pixel(shape, max_error=max_error))
+    network = restoration(shape[2], max_error=max_error, **options)
+    return with_restoration(code, network, pictures(120, shape))
 
 
 def _jpeg(shape: tuple[int, int, int], quality: int, halved: bool = False) -> JpegCoefficients:
@@ -60,6 +68,8 @@ INSTANCES: dict[str, Callable[[], Codec]] = {
     "pixel-gray": lambda: _pixel(pixel((8, 8, 1))),
     "pixel-rgb-odd": lambda: _pixel(pixel((9, 11, 3), (16,), components=3, radius=1)),
     "pixel-near-lossless": lambda: _pixel(pixel((8, 8, 1), max_error=2)),
+    "restored-gray": lambda: _restored((8, 8, 1), 5),
+    "restored-rgb-odd": lambda: _restored((9, 11, 3), 12, width=4, depth=2),
     "spatial-gray": lambda: _spatial(spatial((8, 8, 1)), 64),
     "spatial-rgb-odd": lambda: _spatial(spatial((9, 11, 3), width=3, context=4, hidden=11), 65),
     "spatial-one-cell": lambda: _spatial(spatial((3, 2, 1), width=1, context=1, hidden=3), 16),

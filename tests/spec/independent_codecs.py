@@ -9,6 +9,7 @@ import numpy as np
 from independent_coding import range_decode, range_reader, table_weights, unpack_numbers
 from independent_jpeg import decode_jpeg_coefficients
 from independent_pixel import decode_pixel
+from independent_restored import decode_restored
 from independent_spatial import decode_spatial
 
 
@@ -101,6 +102,7 @@ DECODERS = {
     "transform": decode_transform,
     "spatial": decode_spatial,
     "pixel": decode_pixel,
+    "restored": decode_restored,
     "jpeg-coefficients": decode_jpeg_coefficients,
 }
 """By codec id."""

@@ -9,7 +9,7 @@ import typer
 
 from engram.cli.terminal import Json, progress_bar, tell
 
-Method = Literal["cnn", "ann", "tied", "classifier", "judge", "pixel", "transform", "spatial"]
+Method = Literal["cnn", "ann", "tied", "classifier", "judge", "pixel", "transform", "spatial", "restoration"]
 TASK_WEIGHT = 200.0
 """It costs a tenth of a decibel (LOG.md)."""
 Device = Literal["auto", "cpu", "cuda"]
@@ -22,13 +22,17 @@ def train(
     seed: Annotated[int, typer.Option(help="Draws the first weights and the order of the images.")] = 0,
     epochs: Annotated[
         int | None,
-        typer.Option(help="Default: 200, as the paper; classifier 20, judge 16, spatial 40, pixel 60, transform 100."),
+        typer.Option(
+            help="Default: 200, as the paper; classifier 20, judge 16, restoration 6, spatial 40, pixel 60,"
+            " transform 100."
+        ),
     ] = None,
     learning_rate: Annotated[float | None, typer.Option(help="Default: the method's recipe.")] = None,
     batch_size: Annotated[int | None, typer.Option(help="Default: 64; judge 256, transform 512.")] = None,
     hidden: Annotated[int | None, typer.Option(help="Numbers in the code of ann and tied; default 400.")] = None,
     max_error: Annotated[
-        int | None, typer.Option(min=0, max=63, help="Of pixel: by how much a value may be off; default 0, lossless.")
+        int | None,
+        typer.Option(min=0, max=63, help="Of pixel, and of a restoration for it: by how much a value may be off."),
     ] = None,
     effort: Annotated[
         Literal["fast", "default", "best"] | None, typer.Option(help="Of pixel: the size of its network.")
@@ -81,6 +85,8 @@ def train(
         from engram.networks.pixel import EFFORTS
 
         options = EFFORTS[effort or "default"] | {"max_error": max_error or 0}
+    elif max_error is not None:
+        options["max_error"] = max_error
     spared = None
     if task is not None:
         from engram.archive import shipped
@@ -138,8 +144,12 @@ def _check(method: str, given: set[str]) -> None:
         raise UsageError(f"--bits is for the networks of the paper, not for {method}")
     if "bytes" in given and method != "transform":
         raise UsageError(f"--bytes is for transform; {method} is packed at any rate, with `engram pack --bytes`")
-    if given & {"max_error", "effort"} and method != "pixel":
-        raise UsageError(f"--max-error and --effort are for pixel, not for {method}")
+    if "effort" in given and method != "pixel":
+        raise UsageError(f"--effort is for pixel, not for {method}")
+    if "max_error" in given and method not in ("pixel", "restoration"):
+        raise UsageError(f"--max-error is for pixel and restoration, not for {method}")
+    if method == "restoration" and "max_error" not in given:
+        raise UsageError("a restoration takes a --max-error, that of the pixel code")
     if "hidden" in given and method not in ("ann", "tied"):
         raise UsageError(f"--hidden is for ann and tied; the code of {method} follows from the image's size")
     if given & {"task", "task_weight"} and method != "transform":

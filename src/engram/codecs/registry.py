@@ -9,6 +9,7 @@ from engram.codecs.frozen import Frozen
 from engram.codecs.jpeg.codec import JpegCoefficients
 from engram.codecs.pixel.codec import Pixel
 from engram.codecs.raw import Raw
+from engram.codecs.restored.codec import Restored
 from engram.codecs.spatial.codec import Spatial
 from engram.codecs.transform.codec import Transform
 from engram.errors import UsageError
@@ -48,5 +49,6 @@ register(Frozen)
 register(JpegCoefficients)
 register(Pixel)
 register(Raw)
+register(Restored)
 register(Spatial)
 register(Transform)

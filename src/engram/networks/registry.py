@@ -14,6 +14,7 @@ from engram.networks.convolutional import ConvolutionalAutoencoder
 from engram.networks.dense import DenseAutoencoder
 from engram.networks.judge import JudgeNetwork
 from engram.networks.pixel import PixelNetwork
+from engram.networks.restoration import RestorationNetwork
 from engram.networks.spatial import Spatial
 from engram.networks.tied import TiedAutoencoder
 from engram.networks.transform import Transform
@@ -31,6 +32,7 @@ NETWORKS: dict[str, type[Trainable]] = {
         Transform,
         Spatial,
         PixelNetwork,
+        RestorationNetwork,
     )
 }
 

@@ -20,6 +20,7 @@ from engram.networks.autoassociative import AutoAssociative
 from engram.networks.classifier import Classifier
 from engram.networks.judge import JudgeNetwork
 from engram.networks.pixel import PixelNetwork
+from engram.networks.restoration import RestorationNetwork
 from engram.networks.running import to_tensor
 from engram.networks.spatial import Spatial
 from engram.networks.transform import Transform
@@ -28,6 +29,7 @@ from engram.training.classification import ClassificationStep
 from engram.training.errors import TrainingDiverged
 from engram.training.pixel import CodeLengthStep
 from engram.training.recipe import Recipe
+from engram.training.restoration import RestorationStep
 from engram.training.spatial import SpatialStep
 from engram.training.steps import Objective, Step, step_for
 from engram.training.transform import RateDistortionStep
@@ -120,6 +122,8 @@ def _step_of(
         return RateDistortionStep(network, recipe, images, seed, task)
     if isinstance(network, Spatial):
         return SpatialStep(network, recipe, images, seed)
+    if isinstance(network, RestorationNetwork):
+        return RestorationStep(network, recipe, images, seed)
     if isinstance(network, PixelNetwork):
         return CodeLengthStep(network, recipe, images, seed)
     if isinstance(network, JudgeNetwork):

@@ -68,5 +68,6 @@ RECIPES = {
     ),
     "spatial": Recipe(epochs=40, optimiser="adam", learning_rate=3e-3, precision="bfloat16"),
     "pixel": Recipe(epochs=60, optimiser="adam", learning_rate=3e-3, precision="bfloat16"),
+    "restoration": Recipe(epochs=6, optimiser="adam", learning_rate=3e-3),
 }
 """The recipe of each method: in the paper's reproduction, and of ours."""

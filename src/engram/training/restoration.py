@@ -1,0 +1,45 @@
+"""Training a restoration: images rounded as the pixel code rounds them go in, the images are what should come out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import final
+
+import torch
+from torch import Tensor
+
+from engram.networks.restoration import RestorationNetwork
+from engram.training.recipe import Recipe
+from engram.training.steps import Step, optimiser_state, restore_optimiser
+
+
+@final
+class RestorationStep(Step):
+    """Steps towards the least mean squared error, over all epochs of the recipe. The loss is in squared gray levels."""
+
+    def __init__(self, network: RestorationNetwork, recipe: Recipe, images: Tensor, seed: int) -> None:
+        self.network, self.recipe, self.seed, self.done = network, recipe, seed, 0
+        self.steps = recipe.epochs * -(-len(images) // recipe.batch_size)
+        self.optimiser = torch.optim.Adam(network.parameters(), recipe.learning_rate, fused=True)
+
+    def __call__(self, inputs: Tensor, targets: Tensor) -> Tensor:
+        for group in self.optimiser.param_groups:
+            group["lr"] = self.recipe.learning_rate * (0.505 + 0.495 * math.cos(math.pi * self.done / self.steps))
+        coded = self.network.analysis(inputs)
+        with torch.autocast(inputs.device.type, torch.bfloat16, self.recipe.precision == "bfloat16"):
+            change = self.network.changes(coded)
+        loss = (255 * (coded + change.float() - targets)).square().mean()
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        self.optimiser.step()
+        self.done += 1
+        return loss.detach()
+
+    def state(self) -> dict[str, Tensor]:
+        return {"done": torch.tensor(self.done)} | optimiser_state(self.optimiser)
+
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        rest = dict(state)
+        self.done = int(rest.pop("done"))
+        restore_optimiser(self.optimiser, list(self.network.parameters()), rest)
