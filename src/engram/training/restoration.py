@@ -14,6 +14,12 @@ from engram.training.recipe import Recipe
 from engram.training.steps import Step, optimiser_state, restore_optimiser
 
 
+WARM_UP = 200
+"""Steps until the learning rate is what the recipe says, or a fifth of all: at full rate from the start, all hidden
+numbers may fall to 0 for ever."""
+LARGEST_GRADIENT = 1.0
+
+
 @final
 class RestorationStep(Step):
     """Steps towards the least mean squared error, over all epochs of the recipe. The loss is in squared gray levels."""
@@ -24,14 +30,16 @@ class RestorationStep(Step):
         self.optimiser = torch.optim.Adam(network.parameters(), recipe.learning_rate, fused=True)
 
     def __call__(self, inputs: Tensor, targets: Tensor) -> Tensor:
+        rate = self.recipe.learning_rate * min(1.0, (self.done + 1) / min(WARM_UP, 1 + self.steps // 5))
         for group in self.optimiser.param_groups:
-            group["lr"] = self.recipe.learning_rate * (0.505 + 0.495 * math.cos(math.pi * self.done / self.steps))
+            group["lr"] = rate * (0.505 + 0.495 * math.cos(math.pi * self.done / self.steps))
         coded = self.network.analysis(inputs)
         with torch.autocast(inputs.device.type, torch.bfloat16, self.recipe.precision == "bfloat16"):
             change = self.network.changes(coded)
         loss = (255 * (coded + change.float() - targets)).square().mean()
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(self.network.parameters(), LARGEST_GRADIENT)
         self.optimiser.step()
         self.done += 1
         return loss.detach()
