@@ -13,7 +13,6 @@ from engram.networks.restoration import RestorationNetwork
 from engram.training.recipe import Recipe
 from engram.training.steps import Step, optimiser_state, restore_optimiser
 
-
 WARM_UP = 200
 """Steps until the learning rate is what the recipe says, or a fifth of all: at full rate from the start, all hidden
 numbers may fall to 0 for ever."""
