@@ -133,6 +133,11 @@ def test_parts_that_do_not_fit_are_refused(code: Pixel, images: ImageSet) -> Non
             with_restoration(code, other, images)
 
 
+def test_a_restoration_alone_is_no_codec(images: ImageSet) -> None:
+    with pytest.raises(CannotFreeze, match=r"^a restoration is no codec by itself; with_restoration puts it after"):
+        freeze(restoration(1), images)
+
+
 def test_a_restoration_goes_with_its_pixel_code_alone(code: Pixel, codec: Restored, images: ImageSet) -> None:
     other = freeze(pixel(SHAPE, max_error=8), images)
     assert isinstance(other, Pixel)

@@ -57,6 +57,8 @@ def freeze(
         if bits is not None:
             raise UsageError("a pixel network has no code whose bits could be asked for; train it with --max-error")
         return freeze_pixel(trained, training)
+    if network.method == "restoration":
+        raise CannotFreeze("a restoration is no codec by itself; with_restoration puts it after a pixel codec")
     if network.prior:
         return _with_prior(network, training, bits, loss_db)
     return _without_prior(network, training, BITS if bits is None else bits, loss_db)
