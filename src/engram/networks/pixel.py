@@ -28,7 +28,7 @@ EFFORTS: dict[str, dict[str, Any]] = {
     "default": {"hidden": (48, 48), "components": 5, "radius": 3},
     "best": {"hidden": (96, 96, 96), "components": 5, "radius": 4},
 }
-"""How much a network thinks about each value: each packs somewhat slower than the one before, and saves some per cent."""
+"""How much a network thinks about each value: each packs slower than the one before, and saves some per cent."""
 LARGEST_DEPTH, LARGEST_WIDTH = 8, 1024
 """Hidden layers, and units of one, that the codec takes."""
 LEAST_CHANCE = 1e-4
