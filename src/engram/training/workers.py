@@ -56,13 +56,19 @@ def run_jobs(
             waiting = {pool.submit(_run, job): job for job in jobs}
         while waiting:
             done, _ = wait(waiting, timeout=0.2, return_when=FIRST_COMPLETED)
-            while not ticks.empty():
-                report(ticks.get())
+            _pass_on(ticks, report)
             for future in [future for future in waiting if future in done]:  # in the order given
                 yield waiting.pop(future), future.result()
+        pool.shutdown()  # a worker's last ticks arrive after its result, and have arrived when it has ended
+        _pass_on(ticks, report)
     finally:
         stop.set()
         pool.shutdown(cancel_futures=True)
+
+
+def _pass_on(ticks: Queue[float], report: Tick) -> None:
+    while not ticks.empty():
+        report(ticks.get())
 
 
 @contextmanager
