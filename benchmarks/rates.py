@@ -27,7 +27,7 @@ from engram.codecs.pca import fit_pca
 from engram.datasets import source
 from engram.evaluation.distortion import psnr_db
 from engram.evaluation.judge import Judge
-from engram.experiments.material import SPLIT_SEED
+from engram.experiments.reproduction.material import SPLIT_SEED
 from engram.images import ImageSet, Pixels, Splits
 from engram.layers import Network
 from engram.training.quantised import fit_quantised

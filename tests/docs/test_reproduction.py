@@ -9,9 +9,9 @@ import json
 from pathlib import Path
 
 from engram.document import Spread
-from engram.experiments import decisions, paper
-from engram.experiments.claims import Rows, by_method, comparable, spread, verdicts
-from engram.experiments.plan import CHOICES, EQUAL, JUDGE
+from engram.experiments.reproduction import decisions, paper
+from engram.experiments.reproduction.claims import Rows, by_method, comparable, spread, verdicts
+from engram.experiments.reproduction.plan import CHOICES, EQUAL, JUDGE
 
 ROOT = Path(__file__).parents[2]
 RESULTS = json.loads((ROOT / "docs" / "reproduction" / "results.json").read_text())

@@ -44,8 +44,8 @@ def reproduce(
         raise UsageError(f"{out} is a file; --out names a folder")
     for library in ("matplotlib", "jinja2"):  # for the page: better missed now than after the training
         import_module(library)
-    from engram.experiments.output import write
-    from engram.experiments.reproduce import reproduce as run
+    from engram.experiments.reproduction.output import write
+    from engram.experiments.reproduction.reproduce import reproduce as run
     from engram.training.device import choose_device
 
     counts = {"networks_train": train_images, "networks_test": test_images}
@@ -62,7 +62,7 @@ def reproduce(
             progress=progress,
             notice=_warn,
         )
-    from engram.experiments.chapters import document
+    from engram.experiments.reproduction.chapters import document
     from engram.report import write as write_page
 
     story = document(found)
@@ -82,7 +82,7 @@ def _warn(text: str) -> None:
 
 def _prose(results: dict[str, Any], page: Path) -> str:
     """Table 3 in a few lines, and where the page is."""
-    from engram.experiments.claims import by_method
+    from engram.experiments.reproduction.claims import by_method
 
     rows = results["rows"]
     loss, accuracy, seconds = (by_method(rows, key) for key in ("loss", "accuracy", "training_seconds"))

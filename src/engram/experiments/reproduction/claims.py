@@ -10,8 +10,8 @@ from itertools import pairwise
 from typing import Any
 
 from engram.document import Spread, Verdict
-from engram.experiments import paper
-from engram.experiments.plan import JUDGE, PAPER
+from engram.experiments.reproduction import paper
+from engram.experiments.reproduction.plan import JUDGE, PAPER
 
 CLOSE = 0.035
 """How far apart two accuracies may be to be called "very close": the paper calls 73 % and 70 %, rounded, so."""

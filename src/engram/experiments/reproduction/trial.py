@@ -14,8 +14,8 @@ from safetensors.numpy import save as emit
 
 from engram import models
 from engram.errors import EngramError
-from engram.experiments.material import Material
-from engram.experiments.paper import SNAPSHOT_IMAGES
+from engram.experiments.reproduction.material import Material
+from engram.experiments.reproduction.paper import SNAPSHOT_IMAGES
 from engram.files import replacing_file
 from engram.images import Pixels
 from engram.models import Model

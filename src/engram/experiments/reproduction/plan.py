@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from engram.experiments import paper
-from engram.experiments.trial import Trial
+from engram.experiments.reproduction import paper
+from engram.experiments.reproduction.trial import Trial
 
 PAPER, JUDGE, EQUAL, CHOICES = "paper", "judge", "equal code", "choice"
 """The purposes: Table 3, Table 2, the comparison at equal code size, and the choices that the paper leaves open."""

@@ -18,11 +18,11 @@ from numpy.typing import NDArray
 from engram.errors import UsageError
 from engram.evaluation.distortion import max_error, mean_squared_error, psnr_db
 from engram.evaluation.judge import Judge, accuracy
-from engram.experiments import paper, trial
 from engram.experiments.environment import environment
-from engram.experiments.material import Material, files_of, prepare
-from engram.experiments.plan import JUDGE, PAPER, plan
-from engram.experiments.trial import Outcome, Trial
+from engram.experiments.reproduction import paper, trial
+from engram.experiments.reproduction.material import Material, files_of, prepare
+from engram.experiments.reproduction.plan import JUDGE, PAPER, plan
+from engram.experiments.reproduction.trial import Outcome, Trial
 from engram.images import Pixels
 from engram.training.workers import run_jobs
 

@@ -18,14 +18,14 @@ from engram.datasets import catalog, wardrobe
 from engram.datasets.source import TooFewImages
 from engram.document import Confusion, LineChart, Pictures, Table, Topology, Verdicts
 from engram.errors import UsageError
-from engram.experiments import plan as plan_module
-from engram.experiments import reproduce as reproduce_module
-from engram.experiments import trial as trial_module
-from engram.experiments.chapters import document
-from engram.experiments.material import NoLabels, prepare
-from engram.experiments.montage import montage
-from engram.experiments.output import write
-from engram.experiments.reproduce import reproduce
+from engram.experiments.reproduction import plan as plan_module
+from engram.experiments.reproduction import reproduce as reproduce_module
+from engram.experiments.reproduction import trial as trial_module
+from engram.experiments.reproduction.chapters import document
+from engram.experiments.reproduction.material import NoLabels, prepare
+from engram.experiments.reproduction.montage import montage
+from engram.experiments.reproduction.output import write
+from engram.experiments.reproduction.reproduce import reproduce
 
 SMALL = {"networks_train": 120, "networks_test": 70, "classifier_train": 300, "classifier_test": 100}
 EPOCHS = {"cnn": 4, "ann": 4, "tied": 4, "classifier": 5}

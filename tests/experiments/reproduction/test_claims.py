@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 
 from engram.document import Spread
-from engram.experiments import paper
-from engram.experiments.claims import CLAIMS, Measured, below, every, spread, verdicts
-from engram.experiments.plan import JUDGE, PAPER
+from engram.experiments.reproduction import paper
+from engram.experiments.reproduction.claims import CLAIMS, Measured, below, every, spread, verdicts
+from engram.experiments.reproduction.plan import JUDGE, PAPER
 
 
 def spreads(cnn: float, ann: float, tied: float) -> dict[str, Spread]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from engram.document import Block, Cell, Column, Table, Text
-from engram.experiments.claims import Rows, by_method, spread
-from engram.experiments.plan import CHOICES, EQUAL, PAPER
+from engram.experiments.reproduction.claims import Rows, by_method, spread
+from engram.experiments.reproduction.plan import CHOICES, EQUAL, PAPER
 
 COLUMNS = (
     Column("training"),

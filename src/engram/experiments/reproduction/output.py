@@ -6,8 +6,8 @@ import json
 import shutil
 from pathlib import Path
 
-from engram.experiments.plan import JUDGE, PAPER
-from engram.experiments.reproduce import Reproduction
+from engram.experiments.reproduction.plan import JUDGE, PAPER
+from engram.experiments.reproduction.reproduce import Reproduction
 from engram.files import replacing_file
 
 

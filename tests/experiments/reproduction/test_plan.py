@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from engram.experiments.plan import CHOICES, DECISIVE, EQUAL, JUDGE, OPEN, PAPER, plan
+from engram.experiments.reproduction.plan import CHOICES, DECISIVE, EQUAL, JUDGE, OPEN, PAPER, plan
 from engram.networks.registry import make
 from engram.training.recipe import RECIPES, Recipe
 

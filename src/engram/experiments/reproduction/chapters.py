@@ -20,12 +20,12 @@ from engram.document import (
     Topology,
     Verdicts,
 )
-from engram.experiments import decisions, paper
-from engram.experiments.claims import by_method, comparable, spread, verdicts
-from engram.experiments.montage import montage
-from engram.experiments.plan import JUDGE, PAPER
-from engram.experiments.reproduce import Reproduction
-from engram.experiments.trial import Outcome
+from engram.experiments.reproduction import decisions, paper
+from engram.experiments.reproduction.claims import by_method, comparable, spread, verdicts
+from engram.experiments.reproduction.montage import montage
+from engram.experiments.reproduction.plan import JUDGE, PAPER
+from engram.experiments.reproduction.reproduce import Reproduction
+from engram.experiments.reproduction.trial import Outcome
 
 TOPOLOGIES = {
     "cnn": ("figure-2-cnn", "Figure 2. The convolutional autoencoder (2.2.1), drawn from the trained module."),
