@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from engram import archive as archives
 from engram.errors import UsageError
-from engram.evaluation.distortion import max_error, psnr_db
+from engram.evaluation.distortion import max_error, psnr_db, ssim
 from engram.images import ImageSet
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def measure(path: Path | str, originals: ImageSet, judge: Judge | Mapping[str, Judge] | None = None) -> dict[str, Any]:
     """The archive's bytes, and its images held against the originals they were packed from, in their order.
 
-    Keys: images, archive_bytes, model_bytes, bytes_per_image, bytes_per_image_with_model, psnr_db, max_error, seconds
+    Keys: images, archive_bytes, model_bytes, bytes_per_image, bytes_per_image_with_model, psnr_db, ssim, max_error, seconds
     and images_per_second of unpacking; with a judge accuracy, 0 to 1, and with several that of each by its name.
     Raises UsageError where images do not match.
     """
@@ -40,6 +40,7 @@ def measure(path: Path | str, originals: ImageSet, judge: Judge | Mapping[str, J
         "bytes_per_image": parts.bytes_per_image,
         "bytes_per_image_with_model": parts.bytes_per_image_with_model,
         "psnr_db": psnr_db(originals.images, recovered),
+        "ssim": ssim(originals.images, recovered),
         "max_error": max_error(originals.images, recovered),
         "seconds": seconds,
         "images_per_second": parts.images / seconds,

@@ -18,6 +18,8 @@ from typing import Any, TypeVar
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
+THREADS = "OMP_NUM_THREADS"
+"""The environment's variable that torch, the libraries below NumPy and our own code look at."""
 Tick = Callable[[float], None]
 """Called with the work done since the last call, in any unit; raises Cancelled when the results are not wanted."""
 
@@ -52,7 +54,8 @@ def run_jobs(
     pool = ProcessPoolExecutor(min(workers, max(1, len(jobs))), context, _start, (work, shared, ticks, stop))
     waiting: dict[Future[Result], Job] = {}
     try:
-        with _deaf_to_ctrl_c():  # workers start here and stay so; this process hears Ctrl-C, and stops them
+        # workers start here and stay so: with one thread each, and deaf to Ctrl-C, which this process hears for them
+        with _one_thread_each(), _deaf_to_ctrl_c():
             waiting = {pool.submit(_run, job): job for job in jobs}
         while waiting:
             done, _ = wait(waiting, timeout=0.2, return_when=FIRST_COMPLETED)
@@ -69,6 +72,20 @@ def run_jobs(
 def _pass_on(ticks: Queue[float], report: Tick) -> None:
     while not ticks.empty():
         report(ticks.get())
+
+
+@contextmanager
+def _one_thread_each() -> Iterator[None]:
+    """One thread for whatever a process that starts within computes: it inherits the environment."""
+    before = os.environ.get(THREADS)
+    os.environ[THREADS] = "1"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[THREADS]
+        else:
+            os.environ[THREADS] = before
 
 
 @contextmanager
