@@ -34,7 +34,7 @@ def test_what_is_no_number_is_said():
 
 
 def test_a_cell_of_another_kind_is_refused():
-    with pytest.raises(MalformedDocument, match="a cell holds text, a number, a Spread or None, not list"):
+    with pytest.raises(MalformedDocument, match="a cell holds text, a number, a Spread, a Failure or None, not list"):
         cell([1], 0)
 
 

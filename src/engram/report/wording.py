@@ -8,7 +8,7 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from engram.document import Cell, MalformedDocument, Spread
+from engram.document import Cell, Failure, MalformedDocument, Spread
 
 Number = int | float | np.integer[Any] | np.floating[Any]
 
@@ -19,7 +19,7 @@ _UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\uff
 class Printed(NamedTuple):
     """A table's cell: its text, what a pointer resting on it is told, and the number it sorts by."""
 
-    kind: Literal["name", "number", "none"]
+    kind: Literal["name", "number", "none", "failure"]
     text: str
     title: str = ""
     value: float | None = None
@@ -35,6 +35,8 @@ def cell(value: Cell, digits: int) -> Printed:
             return Printed("none", "\N{EN DASH}")
         case str():
             return Printed("name", value)
+        case Failure(message):
+            return Printed("failure", message)
         case Spread(mean, deviation, n):
             deviates = f" ± {number(deviation, digits)}" if n > 1 else ""
             return Printed("number", number(mean, digits) + deviates, f"n = {n}", float(mean))
@@ -42,7 +44,8 @@ def cell(value: Cell, digits: int) -> Printed:
             whole = isinstance(value, int | np.integer)
             return Printed("number", number(value, 0 if whole else digits), value=float(value))
         case _:
-            raise MalformedDocument(f"a cell holds text, a number, a Spread or None, not {type(value).__name__}")
+            held = "text, a number, a Spread, a Failure or None"
+            raise MalformedDocument(f"a cell holds {held}, not {type(value).__name__}")
 
 
 def number(value: Number, digits: int) -> str:
