@@ -4,12 +4,15 @@ import sys
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import features
 
 from engram.datasets import wardrobe
 from engram.evaluation.distortion import max_error, psnr_db
 from engram.evaluation.formats import MissingLibrary
 from engram.evaluation.rivals import RIVALS, RivalFailed
+from engram.evaluation.sharing import share, unshare
 from engram.images import ImageSet
 
 LOSSY = sorted(name for name, rival in RIVALS.items() if not rival.lossless)
@@ -78,10 +81,30 @@ def test_only_files_of_their_own_give_random_access() -> None:
 
 def test_a_shared_header_is_stored_once() -> None:
     images, rival = drawn(9, 1), RIVALS["jpeg-plain-shared"]
-    prefix, *rests = rival.encode(images.images, 50)
-    assert len(prefix) > 300
+    shared, *rests = rival.encode(images.images, 50)
     whole = [rival.format.encode(image, 50) for image in images.images]
-    assert [prefix + rest for rest in rests] == whole
+    assert all(len(file) - len(rest) > 320 for file, rest in zip(whole, rests, strict=True))
+    assert len(shared) < 500
+    assert unshare([shared, *rests]) == whole
+
+
+ENDS = st.binary(max_size=12)
+
+
+@given(ENDS, ENDS, st.lists(st.tuples(ENDS, ENDS), min_size=1, max_size=6))
+def test_files_that_share_come_back(header: bytes, trailer: bytes, inner: list[tuple[bytes, bytes]]) -> None:
+    files = [header + first + b"|" + second + trailer for first, second in inner]
+    parts = share(files)
+    assert unshare(parts) == files
+    least = min(map(len, files))
+    shared = min(least, len(header) + len(trailer))  # what is alike by chance is shared as well
+    assert all(len(part) <= len(file) - shared for part, file in zip(parts[1:], files, strict=True))
+    assert len(parts[0]) <= 8 + -(-least // 8) + least
+
+
+def test_an_empty_file_among_others_shares_nothing() -> None:
+    assert share([b"", b"abc"]) == [bytes(8), b"", b"abc"]
+    assert unshare([bytes(8), b"", b"abc"]) == [b"", b"abc"]
 
 
 def test_a_missing_library_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

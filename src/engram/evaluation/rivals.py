@@ -3,7 +3,7 @@
 | layout | what is stored | one image alone |
 |---|---|---|
 | each   | one file an image | yes |
-| shared | one file an image, but what all files begin with once | yes |
+| shared | one file an image, but what all files have alike once | yes |
 | atlas  | one picture, with all images as its tiles | no: all of them are decoded |
 | stream | the raw pixels, one image after another | no |
 """
@@ -20,6 +20,7 @@ import numpy as np
 from engram.errors import EngramError
 from engram.evaluation.atlas import tile, untile
 from engram.evaluation.formats import FORMATS, Dial, Format
+from engram.evaluation.sharing import share, unshare
 from engram.images import ImageSet, Pixels
 
 Layout = Literal["each", "shared", "atlas", "stream"]
@@ -81,7 +82,7 @@ class Rival:
         return Coded(size, recovered, self.random_access, encoded - started, decoded - encoded)
 
     def encode(self, images: Pixels, setting: float) -> list[bytes]:
-        """The files, none for no images; in the shared layout the first is what all others begin with."""
+        """The files, none for no images; in the shared layout the first is what all others have alike."""
         if not len(images):
             return []
         if self.layout == "atlas":
@@ -89,34 +90,30 @@ class Rival:
         if self.layout == "stream":
             return [self.format.encode(images.reshape(-1, 1, images.shape[3]), setting)]
         files = [self.format.encode(image, setting) for image in images]
-        if self.layout == "each":
-            return files
-        shared = _shared_length(min(files), max(files))
-        return [files[0][:shared], *(file[shared:] for file in files)]
+        return share(files) if self.layout == "shared" else files
 
     def decode(self, files: Sequence[bytes], count: int, image_shape: tuple[int, int, int]) -> Pixels:
         """uint8[count, h, w, c] of the files that `encode` made of so many images of this shape."""
         if not count:
             return np.zeros((0, *image_shape), np.uint8)
         if self.layout == "shared":
-            files = [files[0] + rest for rest in files[1:]]
+            files = unshare(files)
         pictures = [self.format.decode(file, image_shape[2]) for file in files]
         if self.layout == "atlas":
             return untile(pictures[0], count, image_shape)
         return np.concatenate(pictures).reshape(count, *image_shape)
 
 
-def _shared_length(first: bytes, last: bytes) -> int:
-    """How many bytes two files begin with alike; all files between them, as sorted, begin so too."""
-    pairs = enumerate(zip(first, last, strict=False))
-    return next((at for at, (one, other) in pairs if one != other), min(len(first), len(last)))
-
-
 def _rivals() -> dict[str, Rival]:
-    layouts: dict[str, tuple[Layout, ...]] = {"jpeg-plain": ("shared",), "xz": ("stream",), "zstd": ("stream",)}
+    layouts: dict[str, tuple[Layout, ...]] = {
+        "jpeg": ("atlas", "each"),  # each with tables of its own
+        "jpeg-plain": ("shared",),
+        "xz": ("stream",),
+        "zstd": ("stream",),
+    }
     rivals = {}
     for format_name, format in FORMATS.items():
-        for layout in layouts.get(format_name, ("atlas", "each")):
+        for layout in layouts.get(format_name, ("atlas", "each", "shared")):
             name = f"{format_name}-{layout}"
             rivals[name] = Rival(name, format, layout)
     return rivals
