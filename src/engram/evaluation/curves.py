@@ -101,7 +101,7 @@ def bjontegaard_rate(anchor: Curve, other: Curve) -> float:
     at_knots, at_middles = (other.log_rates(at) - anchor.log_rates(at) for at in (knots, between))
     # Between two knots the difference is one cubic, of which Simpson's rule is the exact integral.
     area = (np.diff(knots) / 6 * (at_knots[:-1] + 4 * at_middles + at_knots[1:])).sum()
-    return 100 * math.expm1(area / (high - low))
+    return 100 * math.expm1(float(area) / float(high - low))
 
 
 def _slopes(widths: NDArray[np.float64], secants: NDArray[np.float64]) -> NDArray[np.float64]:

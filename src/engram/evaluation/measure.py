@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 def measure(path: Path | str, originals: ImageSet, judge: Judge | Mapping[str, Judge] | None = None) -> dict[str, Any]:
     """The archive's bytes, and its images held against the originals they were packed from, in their order.
 
-    Keys: images, archive_bytes, model_bytes, bytes_per_image, bytes_per_image_with_model, psnr_db, ssim, max_error, seconds
-    and images_per_second of unpacking; with a judge accuracy, 0 to 1, and with several that of each by its name.
+    Keys: images, archive_bytes, model_bytes, bytes_per_image, bytes_per_image_with_model, psnr_db, ssim, max_error,
+    seconds and images_per_second of unpacking; with a judge accuracy, 0 to 1, with several that of each by name.
     Raises UsageError where images do not match.
     """
     parts = archives.info(path)

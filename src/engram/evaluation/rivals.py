@@ -33,13 +33,18 @@ class RivalFailed(EngramError):
 @final
 @dataclass(frozen=True, eq=False)
 class Coded:
-    """What a rival made of a collection. total_bytes: all that has to be stored to get the images back."""
+    """What a rival made of a collection. files: all that has to be stored to get the images back."""
 
-    total_bytes: int
+    files: Sequence[bytes]
     recovered: Pixels
     random_access: bool
     encode_seconds: float
     decode_seconds: float
+
+    @property
+    def total_bytes(self) -> int:
+        """The length of all files."""
+        return sum(map(len, self.files))
 
 
 @final
@@ -78,8 +83,7 @@ class Rival:
             raise
         except Exception as error:  # each library has its own
             raise RivalFailed(f"{self.name} at {setting:g} failed on {images!r}: {error}") from error
-        size = sum(map(len, files))
-        return Coded(size, recovered, self.random_access, encoded - started, decoded - encoded)
+        return Coded(files, recovered, self.random_access, encoded - started, decoded - encoded)
 
     def encode(self, images: Pixels, setting: float) -> list[bytes]:
         """The files, none for no images; in the shared layout the first is what all others have alike."""

@@ -12,7 +12,7 @@ _LENGTH = 4
 
 
 def share(files: Sequence[bytes]) -> list[bytes]:
-    """What all files, at least one, have alike at places counted from the front or from the end; then what is left of each.
+    """What all files, at least one, have alike at places counted from the front or the end; then what is left of each.
 
     Headers agree from the front even where a length among them differs, trailers from the end.
     """

@@ -1,0 +1,179 @@
+"""The codecs of engram: each is made once, by training or from what engram brings, and measured along its dial."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, final
+
+from engram.archive import shipped
+from engram.codecs.contract import Codec
+from engram.codecs.dial import OutOfReach, freeze_to_bytes
+from engram.codecs.raw import Raw
+from engram.codecs.spatial.codec import Spatial
+from engram.errors import EngramError
+from engram.experiments.comparison.analyses import ANALYSES
+from engram.experiments.comparison.job import Finding, Job
+from engram.experiments.comparison.material import Material
+from engram.experiments.comparison.row import Row, packed, strip
+from engram.images import Pixels
+from engram.layers import Network
+from engram.training.fit import fit
+from engram.training.learning import learn, learn_spatial
+from engram.training.workers import Tick
+
+Settings = Iterator[tuple[str, Codec]]
+"""What a setting is called, and the codec at it."""
+
+
+@dataclass(frozen=True, eq=False)
+class CodecJob(Job):
+    """A codec along its dial. family: what it stands with in the table."""
+
+    family: str
+
+    @abstractmethod
+    def codecs(self, material: Material, tick: Tick) -> Settings:
+        """The settings from the fewest bytes to the most."""
+
+    def placed(self) -> Row:
+        return {"method": self.name, "family": self.family}
+
+    def run(self, material: Material, tick: Tick) -> Finding:
+        rows: list[Row] = []
+        pictures: dict[str, Pixels] = {}
+        for setting, codec in self.codecs(material, tick):
+            figures, recovered = packed(material, codec)
+            pictures[str(len(rows))] = strip(material, recovered)
+            rows.append(self.placed() | {"setting": setting} | figures)
+        return Finding(tuple(rows), self.facts(), pictures)
+
+    def facts(self) -> dict[str, Any]:
+        """What the page says of the codec beside its rows, once they are measured."""
+        return {}
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class RawPixels(CodecJob):
+    """The images as they are: what all is held against."""
+
+    def seconds(self, material: Material) -> float:
+        return 1e-3 * len(material.test)
+
+    def codecs(self, material: Material, tick: Tick) -> Settings:
+        yield "", Raw(material.test.image_shape)
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Brought(CodecJob):
+    """Models that come with engram, one setting for each: a pixel model, or a step of a spatial one."""
+
+    models: tuple[str, ...]
+    steps: tuple[int, ...] = ()
+
+    def seconds(self, material: Material) -> float:
+        return 4e-3 * len(material.test) * max(1, len(self.steps)) * len(self.models)
+
+    def codecs(self, material: Material, tick: Tick) -> Settings:
+        for name in self.models:
+            codec = shipped.load(name, material.test.image_shape)
+            if isinstance(codec, Spatial):
+                for step in self.steps:
+                    yield f"step {step / 2:g}", codec.at(step)
+            else:
+                yield name, codec
+
+
+class DoesNotPay(EngramError):
+    """A collection too small for a kind of model."""
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Learned(CodecJob):
+    """What `engram pack` learns of a collection in so many seconds: lossless where there are no steps."""
+
+    budget_seconds: float
+    steps: tuple[int, ...] = ()
+    max_errors: tuple[int, ...] = ()
+
+    def seconds(self, material: Material) -> float:
+        runs = len(self.max_errors) or 1
+        return runs * (self.budget_seconds + 4e-3 * len(material.test) * max(1, len(self.steps)))
+
+    def codecs(self, material: Material, tick: Tick) -> Settings:
+        count = len(material.test)
+        for error in self.max_errors:
+            codec = learn(material.train, images=count, max_error=error, budget_seconds=self.budget_seconds)
+            yield f"largest error {error}", codec
+        if self.steps:
+            spatial = learn_spatial(material.train, images=count, budget_seconds=self.budget_seconds)
+            if spatial is None:
+                raise DoesNotPay(f"{self.name}: the smallest model is larger than what it saves of {count:,} images")
+            yield from ((f"step {step / 2:g}", spatial.at(step)) for step in self.steps)
+
+
+@dataclass(frozen=True, eq=False)
+class NetworkJob(CodecJob):
+    """A network of which `freeze` makes a codec for each of the bytes asked for; what it cannot take is left out."""
+
+    bytes_asked: tuple[int, ...]
+
+    @abstractmethod
+    def network(self, material: Material, tick: Tick) -> Network:
+        """The network, trained."""
+
+    def codecs(self, material: Material, tick: Tick) -> Settings:
+        network = self.network(material, tick)
+        for asked in self.bytes_asked:
+            try:
+                yield f"{asked} bytes asked", freeze_to_bytes(network, material.train, asked)
+            except OutOfReach:
+                continue
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Trained(NetworkJob):
+    """A network that `fit` trains."""
+
+    trains: str
+    seed: int
+    seconds_per_image: float
+    options: dict[str, Any] = field(default_factory=dict)
+    recipe: dict[str, Any] = field(default_factory=dict)
+
+    def seconds(self, material: Material) -> float:
+        epochs: int = self.recipe["epochs"]
+        return self.seconds_per_image * epochs * len(material.train) + 5e-4 * len(material.test) * len(self.bytes_asked)
+
+    def placed(self) -> Row:
+        return super().placed() | {"seed": self.seed}
+
+    def network(self, material: Material, tick: Tick) -> Network:
+        each = self.seconds_per_image * len(material.train)
+        return fit(
+            material.train,
+            self.trains,
+            self.seed,
+            options=dict(self.options),
+            progress=lambda done, epochs: tick(each),
+            **self.recipe,
+        ).network
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Analysed(NetworkJob):
+    """A classical analysis as a network: principal components and its like."""
+
+    units: int
+
+    def seconds(self, material: Material) -> float:
+        return 3e-4 * len(material.train) + 5e-4 * len(material.test) * len(self.bytes_asked)
+
+    def network(self, material: Material, tick: Tick) -> Network:
+        return ANALYSES[self.name](material.train, self.units)

@@ -1,0 +1,78 @@
+"""What a comparison consists of: which methods, at which settings, for how long."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from difflib import get_close_matches
+
+from engram.archive import shipped
+from engram.errors import UsageError
+from engram.evaluation.formats import FORMATS
+from engram.evaluation.rivals import RIVALS
+from engram.experiments.comparison.codecs import Analysed, Brought, Learned, RawPixels, Trained
+from engram.experiments.comparison.job import Job
+from engram.experiments.comparison.material import Material, Sizes
+from engram.experiments.comparison.rivals import RivalPoint
+
+SIZES = {False: Sizes(), True: Sizes(train=6_000, test=1_000, judge_epochs=4)}
+"""Of a full comparison, and of a quick one."""
+SEEDS = 3
+BYTES = 8, 16, 32, 64, 128
+STEPS = 32, 48, 64, 80, 112, 160, 250, 340, 500, 750
+"""Of a spatial code, in half gray levels: from about 110 to 8 bytes for an image of 28 x 28."""
+MAX_ERRORS = 0, 1, 2, 4, 8
+OURS, PAPERS, NAMED = "engram", "the paper's", "named by the paper"
+NETWORKS: tuple[tuple[str, str, int, float, dict[str, object]], ...] = (
+    ("cnn", PAPERS, 15, 70e-6, {}),
+    ("ann", PAPERS, 30, 15e-6, {}),
+    ("tied", PAPERS, 30, 15e-6, {}),
+)
+"""Method, family, epochs, seconds an image and epoch on one core, options."""
+
+
+def plan(material: Material, *, quick: bool, seeds: int | None, methods: Sequence[str]) -> list[Job]:
+    """All jobs, in the order of the table. Raises UsageError for a method that is none."""
+    jobs = [*_ours(material, quick=quick), *_networks(quick=quick, seeds=seeds), *_rivals(quick=quick)]
+    names = list(dict.fromkeys(item.name for item in jobs))
+    for name in methods:
+        if name not in names:
+            near = get_close_matches(name, names, 3, 0.4) or names
+            raise UsageError(f"there is no method {name!r} to compare; there are, for one, {', '.join(near)}")
+    return [item for item in jobs if not methods or item.name in methods]
+
+
+def _ours(material: Material, *, quick: bool) -> Iterator[Job]:
+    yield RawPixels("raw", OURS)
+    steps = STEPS[1::3] if quick else STEPS
+    errors = MAX_ERRORS[::2] if quick else MAX_ERRORS
+    if material.known:
+        names = tuple(name for name in shipped.names() if name.startswith("fashion-mnist-"))
+        spatial = tuple(name for name in names if "spatial" in name)
+        yield Brought("pixel", OURS, tuple(name for name in names if name not in spatial))
+        for name in spatial:
+            yield Brought(name.removeprefix("fashion-mnist-"), OURS, (name,), steps)
+    else:
+        budget = 10 if quick else 120
+        yield Learned("pixel", OURS, budget, max_errors=errors)
+        yield Learned("spatial", OURS, budget, steps)
+
+
+def _networks(*, quick: bool, seeds: int | None) -> Iterator[Job]:
+    asked = BYTES[1::2] if quick else BYTES
+    for method, family, epochs, seconds, options in NETWORKS:
+        for seed in range(seeds or (1 if quick else SEEDS)):
+            recipe = {"epochs": max(1, epochs // 4) if quick else epochs}
+            yield Trained(method, family, asked, method, seed, seconds, dict(options), recipe)
+    yield Analysed("pca", NAMED, asked, 200)
+
+
+def _rivals(*, quick: bool) -> Iterator[Job]:
+    """Each format at each setting: in one picture, and in files of their own, which are then shared as well."""
+    for name, format in FORMATS.items():
+        dial = format.dial[len(format.dial) // 3 :: 3] if quick else format.dial
+        layouts = [rival.layout for rival in RIVALS.values() if rival.format is format]
+        alone = tuple(layout for layout in layouts if layout in ("each", "shared"))
+        for setting in dial:
+            yield from (RivalPoint(name, setting, (layout,)) for layout in layouts if layout not in alone)
+            if alone:
+                yield RivalPoint(name, setting, alone)
