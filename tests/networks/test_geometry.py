@@ -110,7 +110,7 @@ def test_a_first_stride_of_2_leads_to_the_same_code_and_only_up_to_28_pixels() -
 
 
 def test_unknown_names_are_refused() -> None:
-    with pytest.raises(UsageError, match="there is no method 'vae' to train; there are cnn, ann, tied, classifier"):
+    with pytest.raises(UsageError, match="there is no method 'vae' to train; there are cnn, ann, tied, sparse"):
         make("vae", (28, 28, 1))
     with pytest.raises(UsageError, match="cnn takes no such option"):
         make("cnn", (28, 28, 1), hidden=3)

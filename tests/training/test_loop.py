@@ -39,7 +39,7 @@ def images() -> ImageSet:
     return ImageSet(pixels, labels, ("a", "b", "c"))
 
 
-@pytest.mark.parametrize("method", ["cnn", "ann", "tied"])
+@pytest.mark.parametrize("method", ["cnn", "ann", "tied", "sparse", "bidirectional", "deep", "stacked"])
 def test_the_loss_falls(method: str, images: ImageSet) -> None:
     losses = fit(images, method, epochs=8, batch_size=10).facts["losses"]
     assert len(losses) == 8
@@ -70,7 +70,7 @@ class Killed(Exception):
     pass
 
 
-@pytest.mark.parametrize("method", ["cnn", "ann", "tied", "classifier"])
+@pytest.mark.parametrize("method", ["cnn", "ann", "tied", "classifier", "bidirectional", "stacked"])
 @pytest.mark.parametrize("stop", [1, 3])
 def test_a_stopped_training_goes_on_to_the_same_weights(
     method: str, stop: int, images: ImageSet, tmp_path: Path

@@ -19,9 +19,8 @@ from torch.nn import functional
 
 from engram import layers
 from engram.errors import UsageError
-from engram.layers import Activation
 from engram.networks.autoassociative import AutoAssociative
-from engram.networks.description import set_parameters, to_array
+from engram.networks.description import described, set_parameters
 
 
 @final
@@ -75,15 +74,15 @@ class ConvolutionalAutoencoder(AutoAssociative):
             self.image_shape,
             analysis=(
                 *([layers.Pad(*self.padded)] if self.padded != (height, width) else []),
-                _convolution(self.first),
+                described(self.first, "relu"),
                 layers.MaxPooling(2, 2),
-                _convolution(self.second),
+                described(self.second, "relu"),
                 layers.MaxPooling(2, 1),
             ),
             synthesis=(
-                _transposed(self.third, "relu"),
-                _transposed(self.fourth, "relu"),
-                _transposed(self.output, "sigmoid"),
+                described(self.third, "relu"),
+                described(self.fourth, "relu"),
+                described(self.output, "sigmoid"),
                 *([layers.Crop(height, width)] if self.padded != (height, width) else []),
             ),
         )
@@ -96,17 +95,3 @@ class ConvolutionalAutoencoder(AutoAssociative):
     @property
     def options(self) -> dict[str, Any]:
         return {"first_stride": self.first_stride}
-
-
-def _convolution(module: nn.Conv2d) -> layers.Convolution:
-    assert module.bias is not None
-    return layers.Convolution(
-        to_array(module.weight), to_array(module.bias), module.stride[0], int(module.padding[0]), "relu"
-    )
-
-
-def _transposed(module: nn.ConvTranspose2d, activation: Activation) -> layers.TransposedConvolution:
-    assert module.bias is not None
-    return layers.TransposedConvolution(
-        to_array(module.weight), to_array(module.bias), module.stride[0], int(module.padding[0]), activation
-    )

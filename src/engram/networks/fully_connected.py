@@ -1,4 +1,4 @@
-"""What `ann` and `tied` have in common: pixels - hidden - pixels, fully connected (paper 2.2.2, 2.2.3)."""
+"""What `ann`, `tied`, `sparse` and `bidirectional` have in common: pixels - hidden - pixels (paper 2.2.2, 2.2.3)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from engram import layers
 from engram.errors import UsageError
 from engram.layers import Activation
 from engram.networks.autoassociative import AutoAssociative
-from engram.networks.description import to_array
+from engram.networks.description import set_parameters, to_array
 
 
 class FullyConnected(AutoAssociative):
@@ -74,6 +74,27 @@ class FullyConnected(AutoAssociative):
     @property
     def options(self) -> dict[str, Any]:
         return {"hidden": self.hidden, "output": self.output}
+
+
+class TwoMatrices(FullyConnected):
+    """Of the fully connected ones those with a matrix for each side of the code."""
+
+    def __init__(self, image_shape: tuple[int, int, int], **options: Any) -> None:
+        super().__init__(image_shape, **options)
+        self.analysis_weight = uniform(self.pixels, (self.pixels, self.hidden))
+        self.synthesis_weight = uniform(self.hidden, (self.hidden, self.pixels))
+
+    @property
+    def analysis_matrix(self) -> Tensor:
+        return self.analysis_weight
+
+    @property
+    def synthesis_matrix(self) -> Tensor:
+        return self.synthesis_weight
+
+    def absorb(self, network: layers.Network) -> None:
+        set_parameters(network.analysis, self.analysis_weight, self.analysis_bias)
+        set_parameters(network.synthesis, self.synthesis_weight, self.synthesis_bias)
 
 
 def uniform(inputs: int, shape: tuple[int, ...]) -> nn.Parameter:

@@ -9,13 +9,17 @@ import torch
 from engram.errors import UsageError
 from engram.models import Model
 from engram.networks.autoassociative import AutoAssociative
+from engram.networks.bidirectional import BidirectionalAutoencoder
 from engram.networks.classifier import Classifier
 from engram.networks.convolutional import ConvolutionalAutoencoder
+from engram.networks.deep import DeepAutoencoder
 from engram.networks.dense import DenseAutoencoder
 from engram.networks.judge import JudgeNetwork
 from engram.networks.pixel import PixelNetwork
 from engram.networks.restoration import RestorationNetwork
+from engram.networks.sparse import SparseAutoencoder
 from engram.networks.spatial import Spatial
+from engram.networks.stacked import StackedAutoencoder
 from engram.networks.tied import TiedAutoencoder
 from engram.networks.transform import Transform
 
@@ -27,6 +31,10 @@ NETWORKS: dict[str, type[Trainable]] = {
         ConvolutionalAutoencoder,
         DenseAutoencoder,
         TiedAutoencoder,
+        SparseAutoencoder,
+        BidirectionalAutoencoder,
+        DeepAutoencoder,
+        StackedAutoencoder,
         Classifier,
         JudgeNetwork,
         Transform,

@@ -17,6 +17,7 @@ from torch.nn import functional
 from engram.errors import UsageError
 from engram.images import ImageSet
 from engram.networks.autoassociative import AutoAssociative
+from engram.networks.bidirectional import BidirectionalAutoencoder
 from engram.networks.classifier import Classifier
 from engram.networks.judge import JudgeNetwork
 from engram.networks.pixel import PixelNetwork
@@ -24,6 +25,7 @@ from engram.networks.restoration import RestorationNetwork
 from engram.networks.running import to_tensor
 from engram.networks.spatial import Spatial
 from engram.networks.transform import Transform
+from engram.training.bidirectional import BidirectionalStep
 from engram.training.checkpoint import Checkpoint
 from engram.training.classification import ClassificationStep
 from engram.training.errors import TrainingDiverged
@@ -128,7 +130,8 @@ def _step_of(
         return CodeLengthStep(network, recipe, images, seed)
     if isinstance(network, JudgeNetwork):
         return ClassificationStep(network, recipe, images, seed)
-    return step_for(network, recipe, objective)
+    step = step_for(network, recipe, objective)
+    return BidirectionalStep(network, step, seed) if isinstance(network, BidirectionalAutoencoder) else step
 
 
 def epoch_order(count: int, seed: int, epoch: int) -> Tensor:

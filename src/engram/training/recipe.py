@@ -61,6 +61,10 @@ RECIPES = {
     "cnn": Recipe(epochs=200, optimiser="adam", learning_rate=1e-3),
     "ann": Recipe(epochs=200, optimiser="sgd", learning_rate=100.0, precision="bfloat16"),
     "tied": Recipe(epochs=200, optimiser="sgd", learning_rate=100.0, precision="bfloat16"),
+    "sparse": Recipe(epochs=40, optimiser="sgd", learning_rate=100.0, precision="bfloat16"),
+    "bidirectional": Recipe(epochs=40, optimiser="sgd", learning_rate=100.0, precision="bfloat16"),
+    "deep": Recipe(epochs=30, optimiser="adam", learning_rate=1e-3, batch_size=256, precision="bfloat16"),
+    "stacked": Recipe(epochs=15, optimiser="adam", learning_rate=2e-3),
     "classifier": Recipe(epochs=20, optimiser="sgd", learning_rate=0.01),
     "judge": Recipe(epochs=16, optimiser="sgd", learning_rate=0.1, momentum=0.9, batch_size=256, precision="bfloat16"),
     "transform": Recipe(

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from engram.networks.dense import DenseAutoencoder
+from engram.networks.fully_connected import FullyConnected
+from engram.networks.sparse import SparseAutoencoder
 from engram.networks.tied import TiedAutoencoder
 from engram.training.recipe import Recipe
 
@@ -39,7 +40,7 @@ class Step(ABC):
 def step_for(network: nn.Module, recipe: Recipe, objective: Objective) -> Step:
     """The fastest step that computes what the recipe says."""
     plain = recipe.optimiser == "sgd" and recipe.momentum == 0 and objective is functional.mse_loss
-    if plain and isinstance(network, DenseAutoencoder | TiedAutoencoder) and network.output == "sigmoid":
+    if plain and isinstance(network, FullyConnected) and network.output == "sigmoid":
         return FullyConnectedDescent(network, recipe.learning_rate)
     return AutogradStep(network, recipe, objective)
 
@@ -59,11 +60,17 @@ class AutogradStep(Step):
             )
 
     def __call__(self, inputs: Tensor, targets: Tensor) -> Tensor:
-        loss = self.objective(self.network(inputs), targets)
+        loss = self._loss(inputs, targets)
         self.optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         self.optimiser.step()
         return loss.detach()
+
+    def _loss(self, inputs: Tensor, targets: Tensor) -> Tensor:
+        if isinstance(self.network, SparseAutoencoder):
+            code = self.network.analysis(inputs)
+            return self.objective(self.network.synthesis(code), targets) + self.network.penalty(code)
+        return self.objective(self.network(inputs), targets)
 
     def state(self) -> dict[str, Tensor]:
         return optimiser_state(self.optimiser)
@@ -99,15 +106,15 @@ def restore_optimiser(
 
 
 class FullyConnectedDescent(Step):
-    """Plain gradient descent on the mean squared error of `ann` or `tied`, with no weight's gradient ever stored.
+    """Plain gradient descent on the mean squared error of `ann` and its kin, with no weight's gradient ever stored.
 
     A matrix product can add to its output: W <- W - rate * x^T d is one product, so a step is five products of the
     batch with a matrix and no pass over the weights beside them. torch's optimiser writes each gradient (as large as
     the matrix), reads it again, and reads and writes the weights. For `tied` both uses of the matrix add to it in one
-    product over twice the batch.
+    product over twice the batch. `sparse` pays its penalty too.
     """
 
-    def __init__(self, network: DenseAutoencoder | TiedAutoencoder, learning_rate: float) -> None:
+    def __init__(self, network: FullyConnected, learning_rate: float) -> None:
         self.network = network
         self.learning_rate = learning_rate
         self.buffers: dict[int, tuple[Tensor, Tensor, Tensor]] = {}
@@ -125,13 +132,16 @@ class FullyConnectedDescent(Step):
         loss = flat.dot(flat) / flat.numel()
         output_delta = sigmoid_backward(error, output, grad_input=output)
         torch.mm(output_delta, net.synthesis_matrix.t(), out=code_delta)
+        if isinstance(net, SparseAutoencoder):
+            loss += net.penalty(code)
+            code_delta += net.penalty_slope(code)
         sigmoid_backward(code_delta, code, grad_input=code_delta)
         rate = -2 * self.learning_rate / flat.numel()
         if isinstance(net, TiedAutoencoder):
             net.weight.addmm_(rows.t(), codes, alpha=rate)
         else:
-            net.analysis_weight.addmm_(x.t(), code_delta, alpha=rate)
-            net.synthesis_weight.addmm_(code.t(), output_delta, alpha=rate)
+            net.analysis_matrix.addmm_(x.t(), code_delta, alpha=rate)
+            net.synthesis_matrix.addmm_(code.t(), output_delta, alpha=rate)
         net.analysis_bias.add_(code_delta.sum(0), alpha=rate)
         net.synthesis_bias.add_(output_delta.sum(0), alpha=rate)
         return loss
