@@ -9,7 +9,7 @@ from typing import NoReturn
 
 import typer
 
-from engram.cli import archives, data, reproduce, train
+from engram.cli import archives, compare, data, reproduce, train
 from engram.errors import EngramError
 
 app = typer.Typer(
@@ -20,6 +20,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command()(reproduce.reproduce)
+app.command()(compare.compare)
 app.command()(train.train)
 for verb in (archives.pack, archives.unpack, archives.get, archives.info, archives.verify):
     app.command()(verb)
@@ -51,7 +52,7 @@ def main() -> None:
     except Interrupted:
         print(
             "engram: interrupted; nothing half-written is left under a final name, "
-            "and the same command goes on with what train and reproduce had finished (pack: with --resume)",
+            "and the same command goes on with what train, reproduce and compare had finished (pack: with --resume)",
             file=sys.stderr,
         )
         sys.exit(130)

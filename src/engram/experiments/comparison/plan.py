@@ -9,6 +9,7 @@ from engram.archive import shipped
 from engram.errors import UsageError
 from engram.evaluation.formats import FORMATS
 from engram.evaluation.rivals import RIVALS
+from engram.experiments.comparison import rivals
 from engram.experiments.comparison.codecs import Analysed, Brought, Learned, RawPixels, Trained
 from engram.experiments.comparison.job import Job
 from engram.experiments.comparison.material import Material, Sizes
@@ -22,6 +23,8 @@ STEPS = 32, 48, 64, 80, 112, 160, 250, 340, 500, 750
 """Of a spatial code, in half gray levels: from about 110 to 8 bytes for an image of 28 x 28."""
 MAX_ERRORS = 0, 1, 2, 4, 8
 OURS, PAPERS, NAMED = "engram", "the paper's", "named by the paper"
+FAMILIES = OURS, PAPERS, NAMED, *dict.fromkeys(rivals.FAMILIES.values())
+"""In the order of the page's colours."""
 NETWORKS: tuple[tuple[str, str, int, float, dict[str, object]], ...] = (
     ("cnn", PAPERS, 15, 70e-6, {}),
     ("ann", PAPERS, 30, 15e-6, {}),

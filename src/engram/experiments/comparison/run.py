@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from engram.errors import EngramError
 from engram.experiments.comparison import job as jobs
 from engram.experiments.comparison.job import Finding, Job
 from engram.experiments.comparison.material import Material, Sizes, prepare
@@ -115,6 +116,7 @@ def _work(item: Job, material: Material, tick: Tick) -> Finding:
     try:
         return replace(item.run(material, counted), seconds=time.perf_counter() - started)
     except Exception as error:  # one method's failure is a row of the table, not the end of all
-        return Finding(error=f"{type(error).__name__}: {error}".splitlines()[0])
+        told = str(error) if isinstance(error, EngramError) else f"{type(error).__name__}: {error}"
+        return Finding(error=told.splitlines()[0])
     finally:
         tick(left)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+import statistics
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -14,18 +15,59 @@ ANCHORS = "avif-atlas", "avif-shared"
 """What Bjontegaard rates are taken against: the strongest rival, and the strongest with random access."""
 LOSSLESS = "jxl-lossless-atlas"
 """What lossless rows must beat to pay for their model, and others the first of the anchors."""
+MEANS = (
+    *("bytes_per_image", "bytes_per_image_with_model", "model_bytes", "total_bytes", "psnr_db", "ssim", "max_error"),
+    *("encode_images_per_second", "decode_images_per_second"),
+)
+SPREADS = "psnr_db", "bytes_per_image"
 KEYS = {"without_model": "bytes_per_image", "with_model": "bytes_per_image_with_model"}
 
 
-def summary(rows: Iterable[Row]) -> dict[str, Any]:
-    """bjontegaard: of each method against each anchor; and in each row `front`, and `break_even_images`."""
-    measured = [row for row in rows if "error" not in row]
+def summary(rows: Sequence[Row]) -> dict[str, Any]:
+    """points: the rows, seeds taken together, with `front` and `break_even_images`; bjontegaard: against anchors."""
+    points = list(over_seeds(rows))
+    measured = [row for row in points if "error" not in row]
     _mark_front(measured)
     anchor = curve_of(measured, ANCHORS[0])
     lossless = min((row["bytes_per_image"] for row in measured if row["method"] == LOSSLESS), default=None)
     for row in measured:
         row["break_even_images"] = _break_even(row, anchor, lossless)
-    return {"bjontegaard": list(_rates(measured))}
+    return {"points": points, "bjontegaard": list(_rates(measured))}
+
+
+def over_seeds(rows: Iterable[Row]) -> Iterator[Row]:
+    """One row for each setting of each method: `seeds` says of how many trainings, numbers are means over them.
+
+    `deviation` has the sample standard deviation of psnr_db, of bytes_per_image and of each accuracy.
+    """
+    together: dict[tuple[str, str], list[Row]] = {}
+    for row in rows:
+        if "error" in row:
+            yield dict(row)
+        else:
+            together.setdefault((row["method"], row["setting"]), []).append(row)
+    for runs in together.values():
+        first = {name: value for name, value in runs[0].items() if name != "seed"} | {"seeds": len(runs)}
+        if len(runs) > 1:
+            first |= {name: _mean([run[name] for run in runs]) for name in MEANS if first[name] is not None}
+            first["accuracy"] = {name: _mean([run["accuracy"][name] for run in runs]) for name in first["accuracy"]}
+            first["deviation"] = {
+                name: statistics.stdev(run[name] for run in runs) for name in SPREADS if first[name] is not None
+            }
+            first["deviation"] |= {
+                name: statistics.stdev(run["accuracy"][name] for run in runs) for name in first["accuracy"]
+            }
+        yield first
+
+
+def _mean(values: Sequence[float]) -> float:
+    return statistics.fmean(values)
+
+
+def front_of(points: Iterable[Row]) -> Iterator[Row]:
+    """The points that no other beats without its model, from the fewest bytes up."""
+    measured = [row for row in points if "error" not in row and "without_model" in row["front"]]
+    yield from sorted(measured, key=lambda row: row["bytes_per_image"])
 
 
 def _mark_front(rows: list[Row]) -> None:
