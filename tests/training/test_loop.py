@@ -14,9 +14,11 @@ import pytest
 import torch
 
 from engram import models
+from engram.datasets.noise import with_noise
 from engram.errors import UsageError
 from engram.images import ImageSet
 from engram.networks.registry import make, restore
+from engram.networks.running import recover
 from engram.training import checkpoint as checkpoint_module
 from engram.training.errors import CorruptCheckpoint, ForeignCheckpoint, TrainingDiverged
 from engram.training.fit import fit
@@ -46,6 +48,31 @@ def test_the_loss_falls(method: str, images: ImageSet) -> None:
     assert losses[-1] < 0.9 * losses[0]
 
 
+def test_with_noise_the_clean_image_is_learned(images: ImageSet) -> None:
+    noisy = with_noise(images.images, "salt-and-pepper", 0.3, np.random.default_rng(9))
+    changes = {"epochs": 40, "batch_size": 10, "options": {"widths": [16, 4]}}
+    errors = []
+    for noise in ({"noise": "salt-and-pepper", "noise_strength": 0.3}, {}):
+        network = restore(fit(images, "deep", **changes, **noise))
+        errors.append(np.square(recover(network, noisy).astype(float) - images.images).mean())
+    assert errors[0] < 0.7 * errors[1]
+
+
+def test_noise_is_checked_and_has_a_usual_strength(images: ImageSet) -> None:
+    assert Recipe(1, "sgd", 0.1, noise="blocks").noise_strength == 0.3
+    with pytest.raises(UsageError, match="there is no noise 'rain'"):
+        fit(images, "ann", noise="rain")
+    with pytest.raises(UsageError, match="the strength of gaussian noise lies in 0 to 255, not 300"):
+        fit(images, "ann", noise="gaussian", noise_strength=300)
+    with pytest.raises(UsageError, match="a noise strength of 3 takes a noise"):
+        fit(images, "ann", noise_strength=3)
+    for method in ("classifier", "pixel", "spatial"):
+        with pytest.raises(
+            UsageError, match="noise in training is for networks whose whole aim is to return the image"
+        ):
+            fit(images, method, epochs=1, noise="gaussian")
+
+
 def test_a_classifier_learns_labels(images: ImageSet) -> None:
     from engram.evaluation.judge import Judge, accuracy
 
@@ -70,21 +97,27 @@ class Killed(Exception):
     pass
 
 
-@pytest.mark.parametrize("method", ["cnn", "ann", "tied", "classifier", "bidirectional", "stacked"])
+@pytest.mark.parametrize("method", ["cnn", "ann", "tied", "classifier", "bidirectional", "stacked", "deep, noise"])
 @pytest.mark.parametrize("stop", [1, 3])
 def test_a_stopped_training_goes_on_to_the_same_weights(
     method: str, stop: int, images: ImageSet, tmp_path: Path
 ) -> None:
-    whole = fit(images, method, epochs=4)
+    method, *noise = method.split(", ")
+    changes = {"noise": "gaussian"} if noise else {}
+    whole = fit(images, method, epochs=4, **changes)
 
     def kill(done: int, total: int) -> None:
         if done == stop:
             raise Killed
 
     with pytest.raises(Killed):
-        fit(images, method, epochs=4, checkpoint=tmp_path / "state", progress=kill)
+        fit(images, method, epochs=4, checkpoint=tmp_path / "state", progress=kill, **changes)
     seen: list[int] = []
-    continued = fit(images, method, epochs=4, checkpoint=tmp_path / "state", progress=lambda done, _: seen.append(done))
+
+    def watch(done: int, total: int) -> None:
+        seen.append(done)
+
+    continued = fit(images, method, epochs=4, checkpoint=tmp_path / "state", progress=watch, **changes)
     assert seen == list(range(stop + 1, 5))
     assert continued.facts["losses"] == whole.facts["losses"]
     for mine, other in zip(restore(continued).parameters(), restore(whole).parameters(), strict=True):

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from engram.datasets.noise import with_noise
 from engram.errors import UsageError
 from engram.images import ImageSet
 from engram.networks.autoassociative import AutoAssociative
@@ -91,9 +92,10 @@ def train(
             order = epoch_order(len(inputs), seed, epoch).to(device)
             torch.index_select(inputs, 0, order, out=shuffled)
             wanted = shuffled if targets is inputs else targets[order]
+            seen = shuffled if recipe.noise is None else _noisy(images, order, recipe, seed, epoch).to(device)
             total = torch.zeros((), device=device)
-            for first in range(0, len(shuffled), recipe.batch_size):
-                batch = shuffled[first : first + recipe.batch_size]
+            for first in range(0, len(seen), recipe.batch_size):
+                batch = seen[first : first + recipe.batch_size]
                 total += step(batch, wanted[first : first + recipe.batch_size]) * len(batch)
             loss = total.item() / len(inputs)
             if not math.isfinite(loss):
@@ -120,6 +122,9 @@ def _step_of(
     task: Classifier | JudgeNetwork | None,
 ) -> Step:
     """How the network takes a step: its own way, or else the fastest that computes what the recipe says."""
+    own = Transform | Spatial | RestorationNetwork | PixelNetwork | Classifier | JudgeNetwork
+    if recipe.noise is not None and isinstance(network, own):
+        raise UsageError("noise in training is for networks whose whole aim is to return the image, clean")
     if isinstance(network, Transform):
         return RateDistortionStep(network, recipe, images, seed, task)
     if isinstance(network, Spatial):
@@ -137,6 +142,14 @@ def _step_of(
 def epoch_order(count: int, seed: int, epoch: int) -> Tensor:
     """int64[count], the order of an epoch's images: a function of (seed, epoch), the same on every device."""
     return torch.from_numpy(np.random.default_rng((seed, epoch)).permutation(count))
+
+
+def _noisy(images: ImageSet, order: Tensor, recipe: Recipe, seed: int, epoch: int) -> Tensor:
+    """The images of an epoch in its order with noise of its own: a function of (seed, epoch) too."""
+    assert recipe.noise is not None
+    assert recipe.noise_strength is not None
+    random = np.random.default_rng((seed, epoch, 1))
+    return to_tensor(with_noise(images.images[order.cpu().numpy()], recipe.noise, recipe.noise_strength, random))
 
 
 @contextmanager

@@ -19,6 +19,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from engram.datasets import noise as noises
+from engram.datasets.noise import Noise
 from engram.errors import UsageError
 
 
@@ -29,7 +31,8 @@ class Recipe:
     learning_rate refers to the mean of the loss over a batch (and over the pixels). precision "bfloat16" lets matrix
     products round their factors to bfloat16 where the processor is faster for it; weights, sums and everything else
     stay float32. initial_scale multiplies the weights that the network starts from. bytes_per_image is what a transform
-    code is trained for, task_weight how many bits an image it gives to spare its task network one nat.
+    code is trained for, task_weight how many bits an image it gives to spare its task network one nat. With noise, an
+    auto-associative network learns to return the clean image of a noisy one, with fresh noise in each epoch.
     """
 
     epochs: int
@@ -41,6 +44,8 @@ class Recipe:
     initial_scale: float = 1.0
     bytes_per_image: float | None = None
     task_weight: float = 0.0
+    noise: Noise | None = None
+    noise_strength: float | None = None
 
     def __post_init__(self) -> None:
         if self.epochs < 1 or self.batch_size < 1 or not self.learning_rate > 0 or not 0 <= self.momentum < 1:
@@ -51,6 +56,12 @@ class Recipe:
             raise UsageError(f"there is no optimiser {self.optimiser!r}; there are sgd and adam")
         if self.precision not in ("float32", "bfloat16"):
             raise UsageError(f"there is no precision {self.precision!r}; there are float32 and bfloat16")
+        if self.noise is None and self.noise_strength is not None:
+            raise UsageError(f"a noise strength of {self.noise_strength} takes a noise: gaussian, for example")
+        if self.noise is not None:
+            if self.noise_strength is None:
+                object.__setattr__(self, "noise_strength", noises.STRENGTHS.get(self.noise, 0.0))
+            noises.check(self.noise, self.noise_strength or 0.0)
         if not self.task_weight >= 0:
             raise UsageError(f"a task's weight is 0 or more, not {self.task_weight}")
         if self.bytes_per_image is not None and not self.bytes_per_image > 0:
