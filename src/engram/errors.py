@@ -18,6 +18,10 @@ class UsageError(EngramError):
     exit_code = 2
 
 
+class MissingLibrary(EngramError):
+    """A library that engram does without, until something asks for it, is not installed."""
+
+
 class CorruptData(EngramError):
     """Bytes that do not keep their own format's promises."""
 

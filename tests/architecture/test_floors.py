@@ -96,6 +96,8 @@ ROOMS_OF = {
     "jinja2": {"report"},
     "constriction": {"coding"},
     "imagecodecs": {"evaluation"},
+    "sklearn": {"codecs"},
+    "skimage": {"evaluation"},
     "rich": {"cli"},
     "typer": {"cli"},
     "platformdirs": {"datasets"},

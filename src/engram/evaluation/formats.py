@@ -15,14 +15,10 @@ from typing import Any, final
 
 import numpy as np
 
-from engram.errors import EngramError
+from engram.errors import MissingLibrary
 from engram.evaluation.atlas import Picture
 
 Dial = tuple[float, ...]
-
-
-class MissingLibrary(EngramError):
-    """A format's library is not installed, or was built without it."""
 
 
 @final

@@ -9,6 +9,7 @@ from typing import Any
 
 from torch import nn
 
+from engram.codecs.projection import PROJECTIONS, project
 from engram.errors import UsageError
 from engram.images import ImageSet
 from engram.models import Model
@@ -38,15 +39,18 @@ def fit(
     task: Model | None = None,
     **recipe_changes: Any,
 ) -> Model:
-    """The model of `method` (cnn, ann, tied, classifier, judge, transform, pixel) trained on the images by its recipe.
+    """The model of `method` (those of `RECIPES` and of `PROJECTIONS`) trained on the images by its recipe.
 
     `options` go to the network (hidden=40), recipe changes to the recipe (epochs=20, learning_rate=10.0). With a
     checkpoint file, a training that was killed goes on where it was, to the same result. `task`, a trained classifier,
     and the recipe's task_weight make a transform code spare what that classifier sees.
+    A projection (pca, lda, isomap) is solved, not trained: its one option is `units`, and it has no recipe.
     Raises UsageError for unknown names, TrainingDiverged for a loss that is no number.
     """
+    if method in PROJECTIONS:
+        return _projected(images, method, seed, options or {}, recipe_changes, task)
     if method not in RECIPES:
-        raise UsageError(f"there is no method {method!r} to train; there are {', '.join(RECIPES)}")
+        raise UsageError(f"there is no method {method!r} to train; there are {', '.join([*RECIPES, *PROJECTIONS])}")
     try:
         recipe = replace(RECIPES[method], **recipe_changes)
     except TypeError as error:
@@ -91,3 +95,12 @@ def fit(
         "epoch_seconds": history.seconds,
     }
     return Model(network.describe(), facts)
+
+
+def _projected(
+    images: ImageSet, method: str, seed: int, options: dict[str, Any], changes: dict[str, Any], task: Model | None
+) -> Model:
+    if changes or task is not None or set(options) - {"units"}:
+        asked = [*changes, *options, *([] if task is None else ["task"])]
+        raise UsageError(f"{method} is solved, not trained: its one option is units, not {', '.join(asked)}")
+    return project(images, method, options.get("units"), seed)
