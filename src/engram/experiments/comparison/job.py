@@ -31,7 +31,8 @@ REVISION = 1
 class Finding:
     """What a job found. rows: of the table. facts: JSON-able, for a section of the page. pictures: uint8 arrays.
 
-    seconds: that it took. error: why nothing was found, in one line; empty where all went well.
+    seconds: that it took. error: why nothing was found, in one line; empty where all went well. lasting: whether it
+    would be found again; a library may be installed the next time.
     """
 
     rows: tuple[Row, ...] = ()
@@ -39,13 +40,14 @@ class Finding:
     pictures: Mapping[str, Pixels] = field(default_factory=dict)
     seconds: float = 0.0
     error: str = ""
+    lasting: bool = True
 
     def save(self, path: Path) -> None:
         """Write it, whole or not at all."""
-        text = json.dumps({"rows": self.rows, "facts": self.facts, "seconds": self.seconds})
+        told = {"rows": self.rows, "facts": self.facts, "seconds": self.seconds, "error": self.error}
         pictures = {name: np.ascontiguousarray(array) for name, array in self.pictures.items()}
         with replacing_file(path) as file:
-            file.write(emit(pictures or {"none": np.zeros(0, np.uint8)}, {"finding": text}))
+            file.write(emit(pictures or {"none": np.zeros(0, np.uint8)}, {"finding": json.dumps(told)}))
 
 
 def load(path: Path) -> Finding | None:
@@ -54,7 +56,7 @@ def load(path: Path) -> Finding | None:
         with safe_open(path, framework="np") as file:
             found = json.loads((file.metadata() or {})["finding"])
         pictures = {name: array for name, array in load_file(path).items() if name != "none"}
-        return Finding(tuple(found["rows"]), found["facts"], pictures, found["seconds"])
+        return Finding(tuple(found["rows"]), found["facts"], pictures, found["seconds"], found.get("error", ""))
     except (OSError, KeyError, ValueError, SafetensorError):
         return None
 

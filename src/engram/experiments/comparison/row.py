@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 import engram
 from engram.codecs.contract import Codec
@@ -45,7 +46,12 @@ def kept(material: Material, recovered: Pixels) -> Row:
 
 def judged(material: Material, images: ImageSet) -> dict[str, float]:
     """The accuracy of each judge on images of known classes."""
-    return {name: accuracy(judge_at(path).confusion(images)) for name, path in material.judges}
+    return {name: accuracy(counts) for name, counts in confusions(material, images).items()}
+
+
+def confusions(material: Material, images: ImageSet) -> dict[str, NDArray[np.int64]]:
+    """counts[true class, judged class] of each judge."""
+    return {name: judge_at(path).confusion(images) for name, path in material.judges}
 
 
 @cache

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from engram.errors import EngramError
+from engram.errors import EngramError, MissingLibrary
 from engram.experiments.comparison import job as jobs
 from engram.experiments.comparison.job import Finding, Job
 from engram.experiments.comparison.material import Material, Sizes, prepare
@@ -98,7 +98,7 @@ def _find(
         report("measuring", done, total)
 
     for item, found in run_jobs(_work, waiting, material, workers=workers, progress=tick):
-        if not found.error:  # a missing library may be there the next time
+        if found.lasting:
             found.save(files[item])
         findings[item] = found
     return findings
@@ -114,9 +114,12 @@ def _work(item: Job, material: Material, tick: Tick) -> Finding:
         left -= min(left, amount)
 
     try:
-        return replace(item.run(material, counted), seconds=time.perf_counter() - started)
+        found = item.run(material, counted)
+    except MissingLibrary as error:
+        found = Finding(error=str(error), lasting=False)
+    except EngramError as error:
+        found = Finding(error=str(error))
     except Exception as error:  # one method's failure is a row of the table, not the end of all
-        told = str(error) if isinstance(error, EngramError) else f"{type(error).__name__}: {error}"
-        return Finding(error=told.splitlines()[0])
-    finally:
-        tick(left)
+        found = Finding(error=f"{type(error).__name__}: {error}".splitlines()[0], lasting=False)
+    tick(left)
+    return replace(found, seconds=time.perf_counter() - started)
