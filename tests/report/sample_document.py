@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import sample_comparison
 from numpy.typing import NDArray
 
 from engram.document import (
@@ -93,6 +94,12 @@ def sample() -> Document:
             Section("Reconstructions", (_montages(generator), _strip(generator))),
             Section("Results", (_results(), *(_confusion(generator, name) for name in ("cnn", "ann")))),
             Section("What holds", (_verdicts(),)),
+            Section(
+                "Every method",
+                (sample_comparison.rates(False), sample_comparison.rates(True), sample_comparison.table()),
+            ),
+            Section("Pictures at equal bytes", (sample_comparison.strip(),)),
+            Section("Structures", (sample_comparison.search(),)),
         ),
         facts=(
             ("Data", "wardrobe, 60,000 + 10,000 images, 5,000 and 2,000 of them for the autoencoders"),

@@ -3,6 +3,7 @@
 
 import re
 from io import BytesIO
+from typing import get_args
 from xml.etree import ElementTree
 
 import numpy as np
@@ -10,9 +11,9 @@ import pytest
 from PIL import Image
 from sample_document import classifier, convolutional, dense, sample, weights
 
-from engram.document import Confusion, Flow, LineChart, Pictures, Series, Topology
+from engram.document import Block, Confusion, Flow, LineChart, Pictures, Series, Topology
 from engram.layers import Crop, Dense, Network, Pad
-from engram.report import confusion, flow, ink, line_chart, montage, svg, topology
+from engram.report import confusion, flow, ink, line_chart, marks, montage, svg, topology
 from engram.report.drawing import NARROW, WIDE
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -206,9 +207,16 @@ def test_words_stand_out_from_the_paper(mode):
     for paper in ("paper", "raised"):
         assert contrast(colors["ink"], colors[paper]) > 7
         assert contrast(colors["muted"], colors[paper]) > 4.5
+        assert all(contrast(value, colors[paper]) > 4.5 for name, value in colors.items() if name.endswith("-words"))
     assert contrast(colors["blue"], colors["paper"]) > 4.5  # links
+
+
+@pytest.mark.parametrize("mode", ["light", "dark"])
+def test_the_curves_of_the_first_groups_stand_out_from_the_paper(mode):
+    paper = getattr(ink.INKS["paper"], mode)
+    assert min(contrast(getattr(ink.INKS[hue], mode), paper) for hue in marks.HUES[:5]) > 3
 
 
 def test_the_sample_holds_every_kind_of_block():
     found = {type(block).__name__ for section in sample().sections for block in section.blocks}
-    assert found == {"Text", "Table", "LineChart", "Pictures", "Confusion", "Topology", "Flow", "Verdicts"}
+    assert found == {kind.__name__ for kind in get_args(Block)}

@@ -1,4 +1,5 @@
 # ruff: noqa: RUF001
+import json
 import re
 import subprocess
 import sys
@@ -18,13 +19,19 @@ from engram import report
 from engram.document import (
     Column,
     Confusion,
+    Curve,
     Document,
+    Failure,
     Flow,
     LineChart,
     Pictures,
+    Point,
+    RateChart,
+    Reference,
     Section,
     Series,
     Spread,
+    Strip,
     Table,
     Text,
     Topology,
@@ -75,7 +82,7 @@ def page_of(folder: Path, *blocks, **facts) -> Elements:
 
 def test_every_named_block_has_its_figure_and_file(folder, html):
     named = [block for section in sample().sections for block in section.blocks if hasattr(block, "name")]
-    expected = {f"{block.name}.{'png' if isinstance(block, Pictures) else 'svg'}" for block in named}
+    expected = {f"{block.name}.{'png' if isinstance(block, Pictures | Strip) else 'svg'}" for block in named}
     assert {path.name for path in (folder / "figures").iterdir()} == expected
     for name in expected:
         data = (folder / "figures" / name).read_bytes()
@@ -147,6 +154,51 @@ def test_a_table_is_semantic_and_its_numbers_sort_by_value(tmp_path):
         assert words in page.text
 
 
+def test_a_row_that_failed_says_why_across_the_columns_that_are_left(tmp_path):
+    columns = (Column("Method"), Column("Dial"), Column("Bytes", 1), Column("PSNR", 2, "dB"))
+    page = page_of(tmp_path, Table("", columns, (("avif", 30, 1.5, 2.0), ("jxl", Failure("imagecodecs is missing")))))
+    assert page.all("td")[-1] == {"class": "failure", "colspan": "3"}
+    assert "imagecodecs is missing" in page.text
+    assert [head["class"] for head in page.all("th")][:4] == ["name", "number", "number", "number"]
+
+
+def test_the_rows_of_the_front_are_marked_and_the_mark_is_explained(tmp_path):
+    rows = (("a", 1), ("b", 2), (3, 4))
+    page = page_of(tmp_path, Table("Caption", (Column("Method"), Column("Bytes")), rows, filterable=True, front=(1, 2)))
+    assert [row.get("class") for row in page.all("tr")] == [None, None, "front", "front"]
+    stars = [star.get("title") for star in page.all("span") if star.get("class") == "star"]
+    assert stars == [None, "on the Pareto front", "on the Pareto front"]  # the first is the caption's
+    assert [box["type"] for box in page.all("input")] == ["search", "checkbox"]
+    assert not page_of(tmp_path, Table("Caption", (Column("a"), Column("b")), rows)).all("input")
+
+
+def test_a_strip_shows_its_first_choice_and_holds_the_others(tmp_path):
+    one, two = (np.full((3, 3, 1), shade, np.uint8) for shade in (1, 2))
+    strip = Strip(
+        "s", "Caption", ("first", "second"), ("original", "pca"), ((one, two), (two, one)), (("9 B", "1 B"),) * 2
+    )
+    page = page_of(tmp_path, strip)
+    assert [("hidden" in row, row["aria-label"]) for row in page.all("ul")] == [(False, "first"), (True, "second")]
+    assert [image["alt"] for image in page.all("img")] == [
+        "first, original", "first, pca", "second, original", "second, pca",
+    ]  # fmt: skip
+    assert page.text.count("9 B") == 2
+    assert len(page.all("option")) == 2
+
+
+def test_a_chart_of_rates_has_a_box_for_each_group_and_each_curve(tmp_path):
+    points = (Point(1.0, 2.0, "dial 3", (("PSNR", "2.0 dB"),)),)
+    curves = (Curve("avif", "rivals", points), Curve("ours", "engram", points), Curve("jxl", "rivals", ()))
+    page = page_of(tmp_path, RateChart("r", "Caption", "bytes", "dB", curves, ("engram", "absent", "rivals")))
+    boxes = [(box["data-box"], box.get("data-group"), box["value"]) for box in page.all("input")]
+    assert boxes == [
+        ("group", None, "0"), ("group", None, "1"), ("curve", "0", "1"), ("curve", "1", "0"), ("curve", "1", "2"),
+    ]  # fmt: skip
+    assert "absent" not in page.text
+    told = json.loads(next(figure for figure in page.all("figure"))["data-details"])
+    assert told[0] == ["avif", [["dial 3", ["PSNR", "2.0 dB"]]]]
+
+
 def test_an_outcome_is_said_by_a_sign_and_by_words(tmp_path):
     outcomes = {"holds": "✓", "does not hold": "✗", "undecided": "?", "not compared": "–"}
     page = page_of(tmp_path, Verdicts("", tuple(Verdict("c", "s", "p", "m", outcome) for outcome in outcomes)))
@@ -164,6 +216,7 @@ def test_a_warning_is_loud_and_its_absence_silent(tmp_path):
 
 def test_hostile_strings_are_words_and_nothing_else(tmp_path):
     picture = np.zeros((2, 2, 1), np.uint8)
+    curve = Curve(HOSTILE, HOSTILE, (Point(1.0, 2.0, HOSTILE, ((HOSTILE, HOSTILE),)),))
     document = Document(
         HOSTILE,
         HOSTILE,
@@ -172,9 +225,11 @@ def test_hostile_strings_are_words_and_nothing_else(tmp_path):
                 HOSTILE,
                 (
                     Text(HOSTILE),
-                    Table(HOSTILE, (Column(HOSTILE, unit=HOSTILE),), ((HOSTILE,),)),
+                    Table(HOSTILE, (Column(HOSTILE, unit=HOSTILE),), ((HOSTILE,), (Failure(HOSTILE),)), True, (0,)),
                     LineChart("a", HOSTILE, HOSTILE, HOSTILE, (Series(HOSTILE, (0.0,), (1.0,)),)),
                     Pictures("b", HOSTILE, (HOSTILE,), (HOSTILE,), ((picture,),)),
+                    Strip("f", HOSTILE, (HOSTILE,), (HOSTILE,), ((picture,),), ((HOSTILE,),)),
+                    RateChart("g", HOSTILE, HOSTILE, HOSTILE, (curve,), (), (Reference(HOSTILE, 3.0),)),
                     Confusion("c", HOSTILE, (HOSTILE,), np.ones((1, 1), np.int64)),
                     Topology("d", HOSTILE, Network(HOSTILE, (2, 2, 1), ())),
                     Flow("e", HOSTILE, ((HOSTILE,),), ()),
@@ -188,7 +243,7 @@ def test_hostile_strings_are_words_and_nothing_else(tmp_path):
     html = report.write(document, tmp_path).read_text("utf-8")
     page = Elements(html)
     assert [len(page.all(tag)) for tag in ("script", "style")] == [1, 1]
-    assert [image["src"].split(",")[0] for image in page.all("img")] == ["data:image/png;base64"]
+    assert [image["src"].split(",")[0] for image in page.all("img")] == ["data:image/png;base64"] * 2
     assert not any(key.startswith("on") for _, attributes in page.found for key in attributes)
     assert "{{ 7 * 7 }}" in page.text
     assert "\x00" not in html
@@ -204,7 +259,17 @@ def test_no_name_of_a_figure_takes_an_id_of_the_page(tmp_path):
 
 
 def test_sizes_zero_are_pages_too(tmp_path):
-    assert "No rows" in page_of(tmp_path, Table("", (Column("a"),), ()), Verdicts("", ()), Text("")).text
+    assert (
+        "No rows"
+        in page_of(
+            tmp_path,
+            Table("", (Column("a"),), (), filterable=True),
+            Verdicts("", ()),
+            Text(""),
+            RateChart("r", "", "", "", ()),
+            Strip("s", "", (), (), ()),
+        ).text
+    )
     report.write(Document("", "", ()), tmp_path)
 
 

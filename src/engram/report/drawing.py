@@ -7,15 +7,28 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from engram.document import Block, Confusion, Flow, LineChart, Pictures, Table, Text, Topology, Verdicts
+from engram.document import (
+    Block,
+    Confusion,
+    Flow,
+    LineChart,
+    Pictures,
+    RateChart,
+    Strip,
+    Table,
+    Text,
+    Topology,
+    Verdicts,
+)
 from engram.errors import UsageError
-from engram.images import Pixels
-from engram.report import confusion, flow, line_chart, montage, topology
+from engram.report import confusion, flow, line_chart, montage, rate_chart, topology
 from engram.report.svg import inline
 from engram.report.wording import Printed, cell
 
 WIDE, NARROW = 720, 350
 """Page widths in pixels: every figure is drawn for a desktop and for a phone, its letters of one size on both."""
+WIDEST = 860
+"""For charts of many curves, which take all the room a desktop has."""
 
 
 class UnknownBlock(UsageError):
@@ -27,8 +40,8 @@ class Part:
     """A block as the template takes it.
 
     kind: which of the template's macros prints it. wide, narrow: SVG for either page. images: data URIs of a grid,
-    each shown `enlarged` times. rows: a table's cells, column_kinds: what its columns hold. file: the name and bytes
-    of the figure's own file.
+    each shown `enlarged` times. rows: a table's cells, column_kinds: what its columns hold. groups, details: what a
+    reader may choose of a chart's curves, and what their points say. file: the name and bytes of the figure's own file.
     """
 
     kind: str
@@ -39,6 +52,8 @@ class Part:
     enlarged: int = 1
     rows: tuple[tuple[Printed, ...], ...] = ()
     column_kinds: tuple[str, ...] = ()
+    groups: tuple[rate_chart.Group, ...] = ()
+    details: str = ""
     file: tuple[str, bytes] | None = None
 
 
@@ -53,6 +68,10 @@ def draw(block: Block) -> Part:
             part = _table(block)
         case Pictures():
             part = _pictures(block)
+        case Strip():
+            part = _strip(block)
+        case RateChart():
+            part = _rates(block)
         case LineChart():
             part = _figure(block, line_chart.draw)
         case Confusion():
@@ -69,7 +88,7 @@ def draw(block: Block) -> Part:
 def _table(table: Table) -> Part:
     digits = [column.digits for column in table.columns]
     rows = tuple(tuple(map(cell, row, digits)) for row in table.rows)
-    kinds = ({row[index].kind for row in rows} for index in range(len(digits)))
+    kinds = ({row[index].kind for row in rows if index < len(row)} for index in range(len(digits)))
     return Part("table", table, rows=rows, column_kinds=tuple("number" if "number" in k else "name" for k in kinds))
 
 
@@ -84,11 +103,39 @@ def _figure(block: Any, draw_svg: Callable[[Any, int], str]) -> Part:
     )
 
 
+def _rates(chart: RateChart) -> Part:
+    drawn = (rate_chart.draw(chart, width, alone=False) for width in (WIDEST, NARROW))
+    wide, narrow = (
+        inline(svg, f"figure-{chart.name}-{size}", f"{chart.y_label} over {chart.x_label}", "group")
+        for svg, size in zip(drawn, ("wide", "narrow"), strict=True)
+    )
+    return Part(
+        "rates",
+        chart,
+        wide=wide,
+        narrow=narrow,
+        groups=rate_chart.keys(chart),
+        details=rate_chart.details(chart),
+        file=(f"{chart.name}.svg", rate_chart.draw(chart, WIDE).encode()),
+    )
+
+
 def _pictures(block: Pictures) -> Part:
-    images = tuple(tuple(_data_uri(picture) for picture in row) for row in block.pictures)
     enlarged = montage.enlargement(block)
-    return Part("pictures", block, images=images, enlarged=enlarged, file=(f"{block.name}.png", montage.montage(block)))
+    return Part("pictures", block, images=_data_uris(block), enlarged=enlarged, file=_montage(block))
 
 
-def _data_uri(picture: Pixels) -> str:
-    return f"data:image/png;base64,{b64encode(montage.png(picture)).decode()}"
+def _strip(strip: Strip) -> Part:
+    grid = Pictures(strip.name, strip.caption, strip.methods, strip.choices, strip.pictures)
+    return Part("strip", strip, images=_data_uris(grid), enlarged=montage.enlargement(grid), file=_montage(grid))
+
+
+def _montage(pictures: Pictures) -> tuple[str, bytes]:
+    return f"{pictures.name}.png", montage.montage(pictures)
+
+
+def _data_uris(pictures: Pictures) -> tuple[tuple[str, ...], ...]:
+    return tuple(
+        tuple(f"data:image/png;base64,{b64encode(montage.png(picture)).decode()}" for picture in row)
+        for row in pictures.pictures
+    )

@@ -29,6 +29,13 @@ INKS = {
     "purple": Ink("#cc79a7", "#dc93bb"),
     "orange": Ink("#e69f00", "#f0b429"),
     "sky": Ink("#56b4e9", "#9bd4f5"),
+    # the same hues where they colour words, which need more contrast than lines do
+    "blue-words": Ink("#0069a5", "#62bbef"),
+    "vermillion-words": Ink("#a94a00", "#f79a55"),
+    "green-words": Ink("#007556", "#3bd0a3"),
+    "purple-words": Ink("#9b3d72", "#e3a3c6"),
+    "orange-words": Ink("#855c00", "#f3bc48"),
+    "sky-words": Ink("#1f6f9f", "#a6daf7"),
 }
 
 SERIES = ("blue", "vermillion", "green", "purple", "orange", "sky", "ink")

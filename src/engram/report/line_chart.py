@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from engram.document import LineChart, Series
 from engram.report.canvas import paint
 from engram.report.ink import SERIES, color
-from engram.report.wording import MINUS, label
+from engram.report.wording import label, tick
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -33,8 +33,8 @@ def draw(chart: LineChart, width: int) -> str:
         axes.set_xlabel(label(chart.x_label, 60))
         if chart.logarithmic and _has_positive(chart):
             _make_logarithmic(axes)
-        axes.xaxis.set_major_formatter(_tick)
-        axes.yaxis.set_major_formatter(_tick)
+        axes.xaxis.set_major_formatter(_named)
+        axes.yaxis.set_major_formatter(_named)
         if lines:
             names = [label(series.label) for series in chart.series]
             axes.figure.legend(lines, names, loc="outside upper left", ncols=columns)
@@ -78,5 +78,5 @@ def _make_logarithmic(axes: Axes) -> None:
     axes.yaxis.set_minor_locator(NullLocator())
 
 
-def _tick(value: float, _: float) -> str:
-    return f"{value:,.6g}".replace("-", MINUS)
+def _named(value: float, _: float) -> str:
+    return tick(value)

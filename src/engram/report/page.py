@@ -13,6 +13,9 @@ from engram.report.drawing import Part, draw
 from engram.report.ink import INKS
 from engram.report.wording import printable
 
+STYLES = ("page", "table", "rate_chart", "strip", "print")
+SCRIPTS = ("page", "table", "rate_chart", "strip")
+
 
 def write(document: Document, folder: Path) -> Path:
     """The path of the page, `folder`/report.html; its figures are `folder`/figures/NAME.svg or .png.
@@ -51,10 +54,9 @@ def _render(document: Document, parts: list[list[Part]]) -> str:
         lstrip_blocks=True,
         finalize=lambda value: printable(value) if type(value) is str else value,
     )
-    template, style, script = (
-        files("engram.report").joinpath(f"page.{kind}").read_text("utf-8") for kind in ("html", "css", "js")
-    )
-    return environment.from_string(template).render(
+    style = "".join(_read(f"{name}.css") for name in STYLES)
+    script = "".join(_read(f"{name}.js") for name in SCRIPTS)
+    return environment.from_string(_read("page.html")).render(
         document=document,
         sections=list(zip(document.sections, parts, strict=True)),
         inks=INKS,
@@ -62,3 +64,7 @@ def _render(document: Document, parts: list[list[Part]]) -> str:
         script=Markup(script),
         script_hash=b64encode(sha256(script.encode()).digest()).decode(),
     )
+
+
+def _read(name: str) -> str:
+    return files("engram.report").joinpath(name).read_text("utf-8")

@@ -10,10 +10,13 @@ from engram.report.wording import printable
 
 
 def element(tag: str, *children: Element | str, **attributes: object) -> Element:
-    """An SVG element of text and elements. `_` in an attribute's name is written `-`; floats get two digits."""
+    """An SVG element of text and elements.
+
+    `_` in an attribute's name is written `-`, and left out at its end; floats get two digits.
+    """
     made = Element(tag)
     for key, value in attributes.items():
-        made.set(key.replace("_", "-"), f"{value:.2f}" if isinstance(value, float) else str(value))
+        made.set(key.removesuffix("_").replace("_", "-"), f"{value:.2f}" if isinstance(value, float) else str(value))
     for child in children:
         if isinstance(child, Element):
             made.append(child)
@@ -29,22 +32,26 @@ def text(x: float, y: float, *children: Element | str, ink: str = "ink", more: s
     return element("text", *children, x=x, y=y, style=f"fill: {color(ink)}; font-size: 12px; {more}".strip("; "))
 
 
-def document(width: float, height: float, elements: list[Element], scale: float = 1) -> str:
-    """A stand-alone SVG file on white paper, shown `scale` times as large as its coordinates say."""
+def document(width: float, height: float, elements: list[Element], scale: float = 1, margin: int = 0) -> str:
+    """A stand-alone SVG file on white paper, shown `scale` times as large as its coordinates say.
+
+    `margin` is kept free around the `width` by `height` of the elements.
+    """
+    whole = width + 2 * margin, height + 2 * margin
     root = element(
         "svg",
-        element("rect", width="100%", height="100%", style=f"fill: {color('paper')}"),
+        element("rect", x=-margin, y=-margin, width="100%", height="100%", style=f"fill: {color('paper')}"),
         *elements,
         xmlns="http://www.w3.org/2000/svg",
-        width=f"{width * scale:g}",
-        height=f"{height * scale:g}",
-        viewBox=f"0 0 {width:g} {height:g}",
+        width=f"{whole[0] * scale:g}",
+        height=f"{whole[1] * scale:g}",
+        viewBox=f"{-margin} {-margin} {whole[0]:g} {whole[1]:g}",
         style="font-family: 'DejaVu Sans', sans-serif",
     )
     return ElementTree.tostring(root, encoding="unicode")
 
 
-def inline(svg: str, prefix: str, description: str) -> str:
+def inline(svg: str, prefix: str, description: str, role: str = "img") -> str:
     """An SVG file as a part of the page: themed, named for screen readers, its ids apart from other figures'."""
     root = ElementTree.fromstring(svg)
     for parent in root.iter():
@@ -57,7 +64,7 @@ def inline(svg: str, prefix: str, description: str) -> str:
             node.set(key.split("}")[-1], _apart(key.split("}")[-1], value, prefix))
     width, height = (root.get(side, "").removesuffix("pt") for side in ("width", "height"))
     root.attrib.pop("style", None)  # the page's own font
-    root.attrib |= {"width": width, "height": height, "role": "img", "aria-label": printable(description)}
+    root.attrib |= {"width": width, "height": height, "role": role, "aria-label": printable(description)}
     return ElementTree.tostring(root, encoding="unicode")
 
 

@@ -44,8 +44,9 @@ def cell(value: Cell, digits: int) -> Printed:
             whole = isinstance(value, int | np.integer)
             return Printed("number", number(value, 0 if whole else digits), value=float(value))
         case _:
-            held = "text, a number, a Spread, a Failure or None"
-            raise MalformedDocument(f"a cell holds {held}, not {type(value).__name__}")
+            raise MalformedDocument(
+                f"a cell holds text, a number, a Spread, a Failure or None, not {type(value).__name__}"
+            )
 
 
 def number(value: Number, digits: int) -> str:
@@ -55,6 +56,11 @@ def number(value: Number, digits: int) -> str:
     if math.isinf(value):
         return "∞" if value > 0 else f"{MINUS}∞"
     return f"{float(value):z,.{digits}f}".replace("-", MINUS)
+
+
+def tick(value: float) -> str:
+    """A number as an axis names it, in up to six digits."""
+    return f"{value:,.6g}".replace("-", MINUS)
 
 
 def dimensions(shape: tuple[int, ...]) -> str:
