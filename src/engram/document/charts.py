@@ -7,6 +7,9 @@ from dataclasses import dataclass
 
 from engram.document.malformed import check, check_name
 
+LARGEST = 1e300
+"""The largest number on an axis: what is added to it stays finite."""
+
 
 @dataclass(frozen=True)
 class Series:
@@ -54,7 +57,7 @@ class Point:
 
     def __post_init__(self) -> None:
         check(
-            math.isfinite(self.x) and (math.isfinite(self.y) or self.y == math.inf),
+            abs(self.x) <= LARGEST and (abs(self.y) <= LARGEST or self.y == math.inf),
             f"point {self.title!r}: ({self.x}, {self.y}) has no place in a chart; leave it out",
         )
 
@@ -77,7 +80,7 @@ class Reference:
     y: float
 
     def __post_init__(self) -> None:
-        check(math.isfinite(self.y), f"reference {self.label!r}: no line can be drawn at {self.y}")
+        check(abs(self.y) <= LARGEST, f"reference {self.label!r}: no line can be drawn at {self.y}")
 
 
 @dataclass(frozen=True)
