@@ -23,10 +23,13 @@ if TYPE_CHECKING:
     from engram.errors import CorruptData, EngramError, UsageError
     from engram.evaluation.measure import measure
     from engram.images import ImageSet, Splits
+    from engram.integrations.dataset import ArchiveDataset
+    from engram.integrations.pillow import register_pillow
     from engram.training.fit import fit
 
 __all__ = [
     "Archive",
+    "ArchiveDataset",
     "CorruptArchive",
     "CorruptData",
     "EngramError",
@@ -40,6 +43,7 @@ __all__ = [
     "measure",
     "open",
     "pack",
+    "register_pillow",
     "stream",
     "unpack",
     "verify",
@@ -52,6 +56,8 @@ _ROOMS = {
     "errors": ("CorruptData", "EngramError", "UsageError"),
     "evaluation.measure": ("measure",),
     "images": ("ImageSet", "Splits"),
+    "integrations.dataset": ("ArchiveDataset",),
+    "integrations.pillow": ("register_pillow",),
     "training.fit": ("fit",),
 }
 _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}

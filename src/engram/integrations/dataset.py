@@ -1,0 +1,150 @@
+"""An archive as a PyTorch Dataset: tensors by index, and a batch by one read.
+
+What is kept of it: all images, decoded once, where their pixels fit into `memory_bytes`; these lie in memory that the
+DataLoader's workers share. Else the blocks that were read last, up to `memory_bytes` over all workers; `loader` then
+reads in an order that decodes each block once an epoch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from multiprocessing.context import get_spawning_popen
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, default_collate, get_worker_info
+
+from engram.archive import Archive
+from engram.datasets.progress import Progress
+from engram.errors import UsageError
+from engram.integrations.blocks import RecentBlocks, channels_first
+from engram.integrations.order import BatchOrder, Order
+
+
+class ArchiveDataset(Dataset[Any]):
+    """(image, label) of each image of an archive; the image alone where the archive has no labels.
+
+    An image is float32[c, h, w] in [0, 1], or uint8[c, h, w] for dtype=torch.uint8, and then what `transform` makes of
+    it; a label is an int. `dataset[[3, 1, 2]]`, or a slice, is a batch, read in one go: (images[n, c, h, w],
+    int64[n]), or the images alone. `loader` makes a DataLoader of such batches. With memory_bytes=0 nothing is kept.
+
+    It may be pickled, and goes to workers that are forked or spawned: as the archive's path, and the shared pixels.
+    Raises what `engram.open` raises, and CorruptBlock where an image is damaged: at once where all images are kept.
+    """
+
+    def __init__(
+        self,
+        path: Path | str,
+        model: bytes | Path | str | None = None,
+        *,
+        transform: Callable[[Tensor], Any] | None = None,
+        dtype: torch.dtype = torch.float32,
+        memory_bytes: int = 1 << 30,
+        progress: Progress | None = None,
+    ) -> None:
+        if dtype not in (torch.float32, torch.uint8):
+            raise UsageError(f"images are given as torch.float32 or torch.uint8, not {dtype}")
+        self.archive = Archive(path, model)
+        self._transform, self._dtype, self._memory_bytes = transform, dtype, memory_bytes
+        self._rows = np.arange(len(self.archive))
+        self._blocks = RecentBlocks(self.archive)
+        self._pixels = self._decode_all(progress) if self.in_memory else None
+
+    @property
+    def in_memory(self) -> bool:
+        """Whether all images are kept decoded."""
+        return len(self) * int(np.prod(self.archive.image_shape)) <= self._memory_bytes
+
+    def loader(
+        self,
+        batch_size: int,
+        *,
+        shuffle: bool = False,
+        seed: int = 0,
+        drop_last: bool = False,
+        num_workers: int = 0,
+        **options: Any,
+    ) -> DataLoader[Any]:
+        """A DataLoader whose batches are single reads, in the order of BatchOrder; `options` are the DataLoader's own.
+
+        Each iteration is the next epoch, and its order a function of seed and epoch (and, where not all images are
+        kept, of batch_size, num_workers and memory_bytes); `loader.sampler.set_epoch` goes to another.
+        """
+        order = BatchOrder(
+            len(self),
+            self.archive.file.directory.header.block_size,
+            batch_size,
+            shuffle=shuffle,
+            seed=seed,
+            kept_blocks=self._room(num_workers),
+            workers=num_workers,
+            drop_last=drop_last,
+        )
+        return DataLoader(self, sampler=order, batch_size=None, num_workers=num_workers, **options)
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __getitem__(self, index: Any) -> Any:
+        """An example by its index; a batch by a slice, a list of indices in its order, or a mask. Raises IndexError."""
+        rows = self._rows[index]
+        if rows.ndim == 0:
+            return self._examples(rows.reshape(1), alone=True)[0]
+        if rows.ndim > 1:
+            raise IndexError(f"a batch is asked for by a list of indices, not by an array of {rows.ndim} dimensions")
+        images: Any = self._read(np.ascontiguousarray(rows))
+        if self._transform is not None and len(rows):
+            images = default_collate([self._transform(image) for image in images.unbind()])
+        labels = self.archive.labels
+        return images if labels is None else (images, torch.from_numpy(labels[rows]))
+
+    def __getitems__(self, indices: Sequence[int] | NDArray[np.integer[Any]]) -> list[Any]:
+        """The examples of many indices, read in one go: what a DataLoader of examples calls for a batch."""
+        return self._examples(self._rows[np.asarray(indices, np.intp)])
+
+    def __getstate__(self) -> dict[str, Any]:
+        """All but the pixels, unless this goes to a process that multiprocessing starts, which can share them."""
+        pixels = self._pixels
+        shared = pixels is not None and get_spawning_popen() is not None and pixels.is_shared()  # type: ignore[no-untyped-call]
+        return self.__dict__ | {"_pixels": pixels if shared else None}
+
+    def _examples(self, rows: Order, alone: bool = False) -> list[Any]:
+        images: Sequence[Any] = self._read(rows, alone).unbind()
+        if self._transform is not None:
+            images = [self._transform(image) for image in images]
+        labels = self.archive.labels
+        return list(images) if labels is None else list(zip(images, labels[rows].tolist(), strict=True))
+
+    def _read(self, rows: Order, alone: bool = False) -> Tensor:
+        """[n, c, h, w] of images by their indices, in the dtype that was asked for; alone: not as part of an epoch."""
+        worker = get_worker_info()
+        if self.in_memory:
+            if self._pixels is None:  # unpickled
+                self._pixels = self._decode_all()
+            images = self._pixels.index_select(0, torch.from_numpy(rows))
+        elif (room := self._room(worker.num_workers if worker else 1)) and not alone:
+            images = self._blocks.read(rows, room)
+        else:
+            images = channels_first(self.archive[rows])
+        return images if self._dtype == torch.uint8 else images.to(torch.float32).div_(255)
+
+    def _room(self, workers: int) -> int:
+        """How many blocks each of so many processes keeps."""
+        return self._memory_bytes // (self.archive.file.directory.header.block_pixels * max(1, workers))
+
+    def _decode_all(self, progress: Progress | None = None) -> Tensor:
+        """uint8[n, c, h, w] of all images, in shared memory where the system has so much of it."""
+        height, width, channels = self.archive.image_shape
+        pixels = torch.empty((len(self), channels, height, width), dtype=torch.uint8)
+        with suppress(RuntimeError):
+            pixels.share_memory_()  # type: ignore[no-untyped-call]
+        for first, images in self.archive.batches():
+            pixels[first : first + len(images)] = channels_first(images)
+            if progress is not None:
+                progress(first + len(images), len(self))
+        return pixels

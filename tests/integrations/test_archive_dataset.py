@@ -1,0 +1,213 @@
+from __future__ import annotations
+
+import multiprocessing
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch.utils.data import DataLoader
+
+import engram
+from engram.archive.errors import ArchiveChanged, CorruptBlock
+from engram.codecs.raw import Raw
+from engram.errors import UsageError
+from engram.images import ImageSet
+from engram.integrations.dataset import ArchiveDataset
+
+Write = Callable[..., tuple[Path, ImageSet]]
+BLOCK_BYTES = 8 * 4 * 3
+MEMORIES = (1 << 30, 2 * BLOCK_BYTES, 1, 0)
+"""All is kept; two blocks are; none is."""
+
+
+def expected(images: ImageSet, row: int) -> torch.Tensor:
+    return torch.tensor(images.images[row]).permute(2, 0, 1).to(torch.float32) / 255
+
+
+@pytest.mark.parametrize("memory_bytes", MEMORIES)
+@pytest.mark.parametrize("count", [0, 1, 8, 50])
+def test_each_image_and_its_label(write: Write, count: int, memory_bytes: int) -> None:
+    path, images = write(count)
+    dataset = ArchiveDataset(path, memory_bytes=memory_bytes)
+    assert len(dataset) == count
+    assert images.labels is not None
+    for row in range(count):
+        image, label = dataset[row]
+        assert torch.equal(image, expected(images, row))
+        assert type(label) is int
+        assert label == images.labels[row]
+    for outside in (count, -count - 1):
+        with pytest.raises(IndexError, match="out of bounds"):
+            dataset[outside]
+    whole, labels = dataset[:]
+    assert whole.shape == (count, 1, 4, 3)
+    assert labels.tolist() == images.labels.tolist()
+
+
+@given(rows=st.lists(st.integers(-50, 49), max_size=70), memory_bytes=st.sampled_from(MEMORIES))
+def test_any_order_is_the_archives(small: tuple[Path, ImageSet], rows: list[int], memory_bytes: int) -> None:
+    path, images = small
+    assert images.labels is not None
+    dataset = ArchiveDataset(path, dtype=torch.uint8, memory_bytes=memory_bytes)
+    for _ in range(2):
+        batch, labels = dataset[rows]
+        assert batch.dtype == torch.uint8
+        assert np.array_equal(batch.permute(0, 2, 3, 1).numpy(), images.images[rows])
+        assert labels.tolist() == images.labels[rows].tolist()
+        assert labels.dtype == torch.int64
+        examples = dataset.__getitems__(rows)
+        assert [label for _, label in examples] == labels.tolist()
+        assert all(torch.equal(image, other) for (image, _), other in zip(examples, batch, strict=True))
+
+
+def test_it_is_indexed_as_an_archive_is(small: tuple[Path, ImageSet]) -> None:
+    path, images = small
+    dataset = ArchiveDataset(path, dtype=torch.uint8)
+    mask = np.arange(50) % 7 == 0
+    for index in (slice(3, 40, 5), slice(None, None, -1), mask, np.array([4, 4]), torch.tensor([1, -1]), []):
+        assert np.array_equal(dataset[index][0].permute(0, 2, 3, 1).numpy(), images.images[index])
+    with pytest.raises(IndexError, match="by a list of indices, not by an array of 2 dimensions"):
+        dataset[np.zeros((2, 2), int)]
+    with pytest.raises(IndexError):
+        dataset["0"]
+    with pytest.raises(IndexError):
+        dataset.__getitems__([0, 50])
+
+
+def test_without_labels_images_come_alone(write: Write) -> None:
+    path, images = write(9, (4, 3, 3), labels=False)
+    dataset = ArchiveDataset(path)
+    assert torch.equal(dataset[4], expected(images, 4))
+    assert dataset[2:5].shape == (3, 3, 4, 3)
+    [first, second] = DataLoader(dataset, batch_size=5)
+    assert (first.shape, second.shape) == ((5, 3, 4, 3), (4, 3, 4, 3))
+
+
+def test_what_a_transform_makes_is_the_image(small: tuple[Path, ImageSet]) -> None:
+    path, images = small
+    dataset = ArchiveDataset(path, transform=lambda image: {"sum": image.sum(), "size": tuple(image.shape)})
+    image, _ = dataset[3]
+    assert image["size"] == (1, 4, 3)
+    assert torch.equal(dataset[[3, 4]][0]["sum"], torch.stack([expected(images, row).sum() for row in (3, 4)]))
+    batch, _ = next(iter(DataLoader(dataset, batch_size=50)))
+    assert torch.equal(batch["sum"], dataset[:][0]["sum"])
+
+
+def test_another_dtype_is_refused(small: tuple[Path, ImageSet]) -> None:
+    with pytest.raises(UsageError, match=r"^images are given as torch\.float32 or torch\.uint8, not torch\.float64$"):
+        ArchiveDataset(small[0], dtype=torch.float64)
+
+
+def collected(loader: Any) -> tuple[torch.Tensor, list[int]]:
+    batches = list(loader)
+    return torch.cat([images for images, _ in batches]), [label for _, labels in batches for label in labels.tolist()]
+
+
+def same_images(found: torch.Tensor, images: ImageSet) -> bool:
+    def ordered(pixels: Any) -> list[bytes]:
+        return sorted(pixel.tobytes() for pixel in pixels)
+
+    return ordered(found.mul(255).round().to(torch.uint8).numpy()) == ordered(images.images)
+
+
+@pytest.mark.parametrize("memory_bytes", MEMORIES)
+def test_a_loader_gives_each_image_once_an_epoch(small: tuple[Path, ImageSet], memory_bytes: int) -> None:
+    path, images = small
+    loader = ArchiveDataset(path, memory_bytes=memory_bytes).loader(12, shuffle=True)
+    first, second = collected(loader), collected(loader)
+    assert same_images(first[0], images)
+    assert same_images(second[0], images)
+    assert first[1] != second[1]
+    assert len(loader) == 5
+    again = ArchiveDataset(path, memory_bytes=memory_bytes).loader(12, shuffle=True)
+    assert torch.equal(collected(again)[0], first[0])
+    in_order, _ = collected(ArchiveDataset(path, memory_bytes=memory_bytes).loader(12))
+    assert torch.equal(in_order, torch.stack([expected(images, row) for row in range(50)]))
+
+
+def test_each_block_is_decoded_once_an_epoch(small: tuple[Path, ImageSet], monkeypatch: pytest.MonkeyPatch) -> None:
+    decoded: list[int] = []
+    original = Raw.decode
+    monkeypatch.setattr(Raw, "decode", lambda *given: decoded.append(1) or original(*given))
+    whole = ArchiveDataset(small[0])
+    assert len(decoded) == 7
+    assert whole.in_memory
+    for dataset, times in ((whole, 0), (ArchiveDataset(small[0], memory_bytes=3 * BLOCK_BYTES), 7)):
+        loader = dataset.loader(4, shuffle=True)
+        decoded.clear()
+        collected(loader)
+        assert len(decoded) == times
+
+
+@pytest.mark.parametrize("context", ["fork", "spawn"])
+@pytest.mark.parametrize("memory_bytes", [1 << 30, 4 * BLOCK_BYTES])
+@pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")
+def test_workers_read_the_same(small: tuple[Path, ImageSet], context: str, memory_bytes: int) -> None:
+    path, images = small
+    options: dict[str, Any] = {"num_workers": 2, "multiprocessing_context": context, "persistent_workers": True}
+    dataset = ArchiveDataset(path, memory_bytes=memory_bytes)
+    loader = dataset.loader(6, shuffle=True, **options)
+    epochs = [collected(loader) for _ in range(2)]
+    assert all(same_images(found, images) for found, _ in epochs)
+    assert epochs[0][1] != epochs[1][1]
+    if context == "fork":
+        plain = collected(DataLoader(dataset, batch_size=6, shuffle=True, **options))
+        assert same_images(plain[0], images)
+
+
+def test_workers_share_the_pixels(small: tuple[Path, ImageSet]) -> None:
+    """A spawned process sees what changes here, so it has no pixels of its own."""
+    dataset = ArchiveDataset(small[0], dtype=torch.uint8)
+    assert dataset._pixels is not None
+    dataset._pixels.fill_(77)
+    [(found, _)] = dataset.loader(50, num_workers=1, multiprocessing_context=multiprocessing.get_context("spawn"))
+    assert (found == 77).all()
+
+
+def test_where_nothing_can_be_shared_each_process_has_its_own(
+    small: tuple[Path, ImageSet], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(pixels: torch.Tensor) -> None:
+        raise RuntimeError("unable to allocate shared memory(shm)")
+
+    monkeypatch.setattr(torch.Tensor, "share_memory_", refuse)
+    path, images = small
+    assert same_images(collected(ArchiveDataset(path).loader(20))[0], images)
+
+
+@pytest.mark.parametrize("memory_bytes", MEMORIES)
+def test_it_pickles_as_a_path(write: Write, memory_bytes: int) -> None:
+    path, images = write(600)
+    dataset = ArchiveDataset(path, memory_bytes=memory_bytes)
+    dataset[:]
+    text = pickle.dumps(dataset)
+    assert len(text) < 6000 + len(str(path))
+    again = pickle.loads(text)
+    assert all(torch.equal(found, other) for found, other in zip(again[:], dataset[:], strict=True))
+    engram.pack(images[::2], Raw((4, 3, 1)), path, force=True)
+    with pytest.raises(ArchiveChanged, match="is not the archive that was pickled"):
+        pickle.loads(text)
+
+
+@pytest.mark.parametrize("memory_bytes", MEMORIES)
+def test_damage_is_named(write: Write, memory_bytes: int) -> None:
+    path, _ = write(20)
+    data = bytearray(path.read_bytes())
+    with engram.open(path) as archive:
+        data[int(archive.file.directory.block_offsets[1]) + 3] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(CorruptBlock, match=r"block 1 \(images 8 to 15\) is damaged") as caught:
+        ArchiveDataset(path, memory_bytes=memory_bytes)[[0, 9]]
+    assert (caught.value.first, caught.value.stop) == (8, 16)
+
+
+def test_how_far_decoding_is(small: tuple[Path, ImageSet]) -> None:
+    seen: list[tuple[int, int]] = []
+    ArchiveDataset(small[0], progress=lambda done, total: seen.append((done, total)))
+    assert seen[-1] == (50, 50)
