@@ -10,7 +10,7 @@ ifneq ($(wildcard ../shared/data/.),)
 export ENGRAM_DATA ?= $(abspath ../shared/data)
 endif
 
-.PHONY: help reproduce test check format bench-training bench-archive bench-rates bench-transform bench-codec bench-pixel clean
+.PHONY: help reproduce test check format bench-training bench-archive bench-rates bench-transform bench-codec bench-pixel bench-dataset clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -52,6 +52,9 @@ bench-codec: $(INSTALLED) ## trained models against the classical rivals: ARGS="
 
 bench-pixel: $(INSTALLED) ## speed of the pixel code by effort: ARGS="--efforts fast default"
 	$(RUN)/python benchmarks/pixel.py $(ARGS)
+
+bench-dataset: $(INSTALLED) ## feeding a training from an archive and from a folder of PNG files
+	$(RUN)/python benchmarks/dataset.py $(ARGS)
 
 clean: ## remove the virtual environment and what the targets wrote
 	rm -rf $(VENV) out build dist
