@@ -152,8 +152,16 @@ def test_a_name_without_room_appears_when_there_is_some(desktop):
     for group in ("classical, random access", "classical, one atlas", "the paper's"):
         box(desktop, group).uncheck()
     after = names.evaluate_all(seen)
-    assert "sparse autoencoder" in after
-    assert "JPEG atlas" not in after
+    assert len(after) == shown(desktop) == 14
+    boxes = [name.bounding_box() for name in names.all() if name.is_visible()]
+    assert not any(
+        a["x"] < b["x"] + b["width"] and b["x"] < a["x"] + a["width"]
+        and a["y"] + 3 < b["y"] + b["height"] - 3 and b["y"] + 3 < a["y"] + a["height"] - 3
+        for place, a in enumerate(boxes) for b in boxes[:place]
+    )  # fmt: skip
+    figure(desktop).get_by_text("Choose curves").click()
+    figure(desktop).get_by_role("button", name="All").click()
+    assert names.evaluate_all(seen) == before
 
 
 def test_a_hidden_curve_is_not_hovered(desktop):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from engram.document.malformed import check, check_name
 
 LARGEST = 1e300
-"""The largest number on an axis: what is added to it stays finite."""
+"""The largest number on an axis, and over 1 the smallest on a logarithmic one: room around them stays finite."""
 
 
 @dataclass(frozen=True)
@@ -110,6 +110,6 @@ class RateChart:
             check(len(set(titles)) == len(titles), f"chart {self.name!r}: two {what} have one name")
         for point in (point for curve in self.curves for point in curve.points):
             check(
-                point.x > 0 or not self.logarithmic_x,
+                point.x * LARGEST >= 1 or not self.logarithmic_x,
                 f"chart {self.name!r}: point {point.title!r} at x = {point.x} has no place on a logarithmic axis",
             )

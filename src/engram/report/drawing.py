@@ -21,7 +21,7 @@ from engram.document import (
     Verdicts,
 )
 from engram.errors import UsageError
-from engram.report import confusion, flow, line_chart, montage, rate_chart, topology
+from engram.report import confusion, flow, legend, line_chart, montage, rate_chart, topology
 from engram.report.svg import inline
 from engram.report.wording import Printed, cell
 
@@ -52,7 +52,7 @@ class Part:
     enlarged: int = 1
     rows: tuple[tuple[Printed, ...], ...] = ()
     column_kinds: tuple[str, ...] = ()
-    groups: tuple[rate_chart.Group, ...] = ()
+    groups: tuple[legend.Group, ...] = ()
     details: str = ""
     file: tuple[str, bytes] | None = None
 
@@ -114,7 +114,7 @@ def _rates(chart: RateChart) -> Part:
         chart,
         wide=wide,
         narrow=narrow,
-        groups=rate_chart.keys(chart),
+        groups=legend.entries(chart),
         details=rate_chart.details(chart),
         file=(f"{chart.name}.svg", rate_chart.draw(chart, WIDE).encode()),
     )

@@ -8,6 +8,15 @@ from typing import NamedTuple
 
 HEIGHT = 13.0
 NEAR_MARK, NEAR_LINE = 13.0, 5.0  # so close to another's mark or line, a name would seem to be its
+MARK = 3.0  # half of one's size
+OFFSETS = (
+    *(("start", 8, dy) for dy in (0, -10, 10)),
+    *(("middle", 0, dy) for dy in (-14, 14)),
+    *(("end", -8, dy) for dy in (0, -10, 10)),
+    *((anchor, dx, dy) for anchor, dx in (("start", -5), ("end", 5)) for dy in (-15, 15)),
+)
+"""Where a name may stand: which of its ends, how far from its mark, and the middle of its height, in this order."""
+OTHER_ROOMS = 2 * len(OFFSETS)  # beside the last mark and beside the first
 CROWDED = 3.0  # the cost from which on a name only confuses
 
 
@@ -42,55 +51,60 @@ Pixel = tuple[float, float]
 
 
 class Line(NamedTuple):
-    """A drawn curve: the width of its name in pixels, its marks, and the runs of them that a line joins."""
+    """A drawn curve: the width of its name in pixels, its marks, the runs of them that a line joins, its colour."""
 
     width: float
     marks: Sequence[Pixel]
     runs: Sequence[Sequence[Pixel]] = ()
+    hue: str = ""
 
 
-class Place(NamedTuple):
-    """Where a name stands, and which of its ends keeps to its mark. spare: it found no room of its own."""
+class Room(NamedTuple):
+    """Where a name may stand, and which of its ends keeps to its mark."""
 
     box: Box
     anchor: str
+
+
+class Place(NamedTuple):
+    """Rooms for a name, the best first, then some that may be better when lines are gone. spare: none is good."""
+
+    rooms: tuple[Room, ...]
     spare: bool
 
 
 def place(lines: Sequence[Line], frame: Box, taken: Sequence[Box] = ()) -> list[Place | None]:
-    """The place of each name within the frame; None where there is no mark to stand by, or no place in the frame."""
+    """The place of each name within the frame; None where there is no mark to stand by, or no room in the frame."""
     trails = [list(_trail(line)) for line in lines]
     boxes = list(taken)
     found: list[Place | None] = []
     for line in lines:
-        best: tuple[float, Box, str] | None = None
-        for effort, (box, anchor) in enumerate(_candidates(line)):
-            if not box.inside(frame):
-                continue
-            cost = 0.02 * effort + 8 * sum(box.meets(other) for other in boxes)
-            cost += sum(
-                _cost(box, other.marks, trail, line is other) for other, trail in zip(lines, trails, strict=True)
-            )
-            if best is None or cost < best[0]:
-                best = cost, box, anchor
-        if best is None:
+        rooms = [room for room in _rooms(line) if room.box.inside(frame)]
+        costs = [
+            0.02 * effort
+            + 8 * sum(room.box.meets(other) for other in boxes)
+            + sum(_cost(room.box, line, other, trail) for other, trail in zip(lines, trails, strict=True))
+            for effort, room in enumerate(rooms)
+        ]
+        if not rooms:
             found.append(None)
             continue
-        cost, box, anchor = best
-        found.append(Place(box, anchor, cost > CROWDED))
+        cost = min(costs)
+        best = rooms[costs.index(cost)]
+        found.append(Place((best, *rooms[:OTHER_ROOMS]), cost > CROWDED))
         if cost <= CROWDED:
-            boxes.append(box)
+            boxes.append(best.box)
     return found
 
 
-def _candidates(line: Line) -> Iterator[tuple[Box, str]]:
+def _rooms(line: Line) -> Iterator[Room]:
     """Beside the last mark, then beside the first, then beside those between."""
-    width = line.width
     ends = dict.fromkeys([*line.marks[-1:], *line.marks[:1], *line.marks[-2:0:-1]])
     for x, y in ends:
-        for left, anchor in ((x + 8, "start"), (x - width / 2, "middle"), (x - width - 8, "end")):
-            for middle in (y - 14, y + 14) if anchor == "middle" else (y, y - 10, y + 10):
-                yield Box(left, middle - HEIGHT / 2, left + width, middle + HEIGHT / 2), anchor
+        for anchor, dx, dy in OFFSETS:
+            left = x + dx - line.width * {"start": 0.0, "middle": 0.5, "end": 1.0}[anchor]
+            top = y + dy - HEIGHT / 2
+            yield Room(Box(left, top, left + line.width, top + HEIGHT), anchor)
 
 
 def _trail(line: Line) -> Iterator[Pixel]:
@@ -101,14 +115,15 @@ def _trail(line: Line) -> Iterator[Pixel]:
             yield x1 + (x2 - x1) * step / steps, y1 + (y2 - y1) * step / steps
 
 
-def _cost(box: Box, marks: Sequence[Pixel], trail: Sequence[Pixel], own: bool) -> float:
-    """How much a line is in a name's way, crossed by it or so near that the name would seem to be its."""
-    if any(box.holds(x, y) for x, y in marks):
-        return 2.4
+def _cost(box: Box, line: Line, other: Line, trail: Sequence[Pixel]) -> float:
+    """How much another line is in a name's way, or so near that the name would seem to be its; the same for its own."""
+    if any(box.around(MARK).holds(x, y) for x, y in other.marks):
+        return 4.0
     if any(box.holds(x, y) for x, y in trail):
-        return 0.8 if own else 1.2
-    if own:
+        return 0.8 if line is other else 1.2
+    if line is other:
         return 0.0
-    if any(box.around(NEAR_MARK).holds(x, y) for x, y in marks):
-        return 1.3
-    return 0.6 if any(box.around(NEAR_LINE).holds(x, y) for x, y in trail) else 0.0
+    mistaken = 1.0 if line.hue == other.hue else 0.3
+    if any(box.around(NEAR_MARK).holds(x, y) for x, y in other.marks):
+        return 1.3 * mistaken
+    return 0.6 * mistaken if any(box.around(NEAR_LINE).holds(x, y) for x, y in trail) else 0.0

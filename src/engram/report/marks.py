@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 from xml.etree.ElementTree import Element
 
-from engram.document import Curve, RateChart
+from engram.document import RateChart
 from engram.report.ink import color
 from engram.report.svg import element
 
@@ -71,12 +71,3 @@ def looks(chart: RateChart) -> list[Look]:
         outline, hollow = OUTLINES[place % kinds], place // kinds % 2 == 1
         found.append(group_look(chart, curve.group)._replace(outline=outline, hollow=hollow))
     return found
-
-
-def members(chart: RateChart) -> dict[str, list[tuple[int, Curve]]]:
-    """The curves of each group that has any, each with its place in the chart."""
-    return {
-        group: found
-        for group in groups(chart)
-        if (found := [(place, curve) for place, curve in enumerate(chart.curves) if curve.group == group])
-    }

@@ -14,7 +14,7 @@ from engram.report.ink import INKS
 from engram.report.wording import printable
 
 STYLES = ("page", "table", "rate_chart", "strip", "print")
-SCRIPTS = ("page", "table", "rate_chart", "strip")
+SCRIPTS = ("page", "table", "labels", "rate_chart", "strip")
 
 
 def write(document: Document, folder: Path) -> Path:

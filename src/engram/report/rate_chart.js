@@ -58,6 +58,7 @@ for (const figure of document.querySelectorAll("figure.rates")) {
     const curves = [...svg.querySelectorAll(".curve")].sort((a, b) => a.dataset.curve - b.dataset.curve);
     const names = [...svg.querySelectorAll(".name")];
     const all = curves.flatMap((curve) => [...curve.querySelectorAll(".point")]);
+    const label = labels(svg, curves, names);
     let asked = null;
     for (const curve of curves) for (const line of curve.querySelectorAll(".line")) {
       const reach = line.cloneNode();
@@ -164,26 +165,17 @@ for (const figure of document.querySelectorAll("figure.rates")) {
     }
 
     function light(lit) {
-      svg.classList.toggle("dimmed", lit.length > 0);
-      for (const part of [...curves, ...names]) part.classList.toggle("lit", lit.includes(part.dataset.curve));
+      const seen = lit.filter((curve) => !hidden.has(curve));
+      svg.classList.toggle("dimmed", seen.length > 0);
+      for (const part of [...curves, ...names]) part.classList.toggle("lit", seen.includes(part.dataset.curve));
     }
 
-    // Hides curves; names that had no room among all curves appear where they have it now.
     function update() {
       for (const part of [...curves, ...names]) part.classList.toggle("off", hidden.has(part.dataset.curve));
       const shown = visible();
       for (const point of all) point.setAttribute("tabindex", point === shown[0] ? 0 : -1);
       if (asked && hidden.has(curveOf(asked))) rest(true);
-      const taken = [];
-      const meets = (a, b) => a[0] < b[2] && b[0] < a[2] && a[1] < b[3] && b[1] < a[3];
-      const rank = (name) => name.matches(".spare") + 0;
-      for (const name of [...names].sort((a, b) => rank(a) - rank(b))) {
-        if (hidden.has(name.dataset.curve)) continue;
-        const box = name.dataset.room.split(" ").map(Number);
-        const fits = !rank(name) || (hidden.size > 0 && !taken.some((other) => meets(box, other)));
-        name.classList.toggle("placed", fits);
-        if (fits) taken.push(box);
-      }
+      label();
     }
   }
 

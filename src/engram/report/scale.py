@@ -23,7 +23,7 @@ class Scale:
 
     @classmethod
     def around(cls, values: Iterable[float], start: float, end: float, logarithmic: bool = False) -> Scale:
-        """The axis on which all the values, finite and for a logarithmic one above 0, find room."""
+        """The axis on which all the values find room, of sizes up to those that a chart takes."""
         found = [math.log10(value) if logarithmic else value for value in values] or [0.0, 1.0]
         low, high = min(found), max(found)
         if high - low <= 1e-12 * max(abs(low), abs(high), 1e-300):
@@ -45,7 +45,7 @@ class Scale:
         return found if len(found) > 1 or self.high - self.low > 1 else _multiples(10**self.low, 10**self.high, most)
 
     def _powers(self, most: int) -> list[float]:
-        decades = range(max(math.floor(self.low), -300), min(math.floor(self.high), 300) + 1)  # as floats reach
+        decades = range(max(math.floor(self.low), -307), min(math.floor(self.high), 307) + 1)  # as floats reach
         for mantissas in MANTISSAS:
             found = [
                 float(f"{mantissa}e{decade}")
