@@ -73,13 +73,58 @@ def test_every_setting_of_train_changes_the_result(images: Path, tmp_path: Path)
         assert loss(*options) != usual, options
 
 
+def test_every_method_is_named_and_can_be_trained() -> None:
+    from typing import get_args
+
+    from engram.cli.methods import Method
+    from engram.codecs.projection import PROJECTIONS
+    from engram.training.recipe import RECIPES
+
+    assert set(get_args(Method)) == {*RECIPES, *PROJECTIONS}
+    shown = engram("train", "--help", COLUMNS="80").stdout.split("A training that was stopped")[0]
+    assert all(method in shown for method in get_args(Method))
+
+
+@pytest.mark.parametrize(
+    ("options", "code_numbers"),
+    [
+        (("deep", "--widths", "20,6"), 6),
+        (("stacked", "--depth", 2, "--code-channels", 3), 3 * 7 * 7),
+        (("sparse", "--hidden", 9, "--sparsity", 0.1), 9),
+        (("bidirectional", "--hidden", 9, "--bits", 2), 9),
+        (("cnn", "--noise", "blocks", "--noise-strength", 0.5), 40),
+        (("lda",), 9),
+        (("pca", "--hidden", 5), 5),
+        (("isomap", "--hidden", 4), 4),
+    ],
+)
+def test_a_method_takes_its_own_options(options: tuple, code_numbers: int, images: Path, tmp_path: Path) -> None:
+    trained = () if options[0] in ("lda", "pca", "isomap") else ("--epochs", 1)
+    done = engram("train", images, "--method", *options, *trained, "-o", tmp_path / "m", "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["code_numbers"] == code_numbers
+    packed = engram("pack", images, "-m", tmp_path / "m", "--bits", 2, "-o", tmp_path / "a.egm")
+    assert packed.returncode == 0, packed.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
+        (("train", "IMAGES", "--method", "ann", "--widths", "3", "-o", "m"), 2, "--widths is for deep, not for ann"),
+        (("train", "IMAGES", "--method", "deep", "--widths", "3,x", "-o", "m"), 2, "whole numbers with commas between"),
+        (("train", "IMAGES", "--method", "deep", "--depth", 2, "-o", "m"), 2, "--depth is for stacked, not for deep"),
+        (("train", "IMAGES", "--method", "ann", "--sparsity", 0.1, "-o", "m"), 2, "--sparsity is for sparse"),
+        (("train", "IMAGES", "--method", "pixel", "--noise", "blocks", "-o", "m"), 2, "--noise is for cnn, ann, tied"),
+        (("train", "IMAGES", "--method", "ann", "--noise-strength", 3, "-o", "m"), 2, "takes a --noise: gaussian"),
+        (("train", "IMAGES", "--method", "pca", "--epochs", 3, "-o", "m"), 2, "pca is solved at once"),
         (("train", "nowhere", "--method", "ann", "-o", "m"), 2, "engram: 'nowhere' is no file, no folder"),
         (("train", "wardrobe", "--method", "vae", "-o", "m"), 2, "'vae' is not one of"),
         (("train", "wardrobe", "-o", "m"), 2, "--method"),
-        (("train", "IMAGES", "--method", "cnn", "--hidden", 3, "-o", "m"), 2, "--hidden is for ann and tied"),
+        (
+            ("train", "IMAGES", "--method", "cnn", "--hidden", 3, "-o", "m"),
+            2,
+            "--hidden is for ann, tied, sparse, bidirectional, pca",
+        ),
         (("train", "IMAGES", "--method", "ann", "--epochs", 0, "-o", "m"), 2, "a recipe needs epochs >= 1"),
         (("train", "IMAGES", "--method", "ann", "-o", "images.npz"), 2, "images.npz exists already"),
         (("train", "IMAGES", "--method", "ann", "-o", "no/such/m", "--epochs", 1), 1, "No such file or directory"),

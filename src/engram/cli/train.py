@@ -7,9 +7,9 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from engram.cli.methods import Method, check_options, options_of
 from engram.cli.terminal import Json, progress_bar, tell
 
-Method = Literal["cnn", "ann", "tied", "classifier", "judge", "pixel", "transform", "spatial", "restoration"]
 TASK_WEIGHT = 200.0
 """It costs a tenth of a decibel (LOG.md)."""
 Device = Literal["auto", "cpu", "cuda"]
@@ -17,19 +17,45 @@ Device = Literal["auto", "cpu", "cuda"]
 
 def train(
     data: Annotated[str, typer.Argument(metavar="DATA", help="A name, an IDX file, a folder, .npy, .npz, an archive.")],
-    method: Annotated[Method, typer.Option(help="Which network.")],
+    method: Annotated[Method, typer.Option(metavar="METHOD", help="One of the methods above.")],
     out: Annotated[Path, typer.Option("-o", "--out", metavar="MODEL", help="The model file to write.")],
     seed: Annotated[int, typer.Option(help="Draws the first weights and the order of the images.")] = 0,
     epochs: Annotated[
         int | None,
         typer.Option(
-            help="Default: 200, as the paper; classifier 20, judge 16, restoration 6, spatial 40, pixel 60,"
-            " transform 100."
+            help="Default: 200 for the paper's networks; sparse and bidirectional 40, deep 20, stacked 10,"
+            " classifier 20, judge 16, restoration 6, spatial 40, pixel 60, transform 100."
         ),
     ] = None,
     learning_rate: Annotated[float | None, typer.Option(help="Default: the method's recipe.")] = None,
-    batch_size: Annotated[int | None, typer.Option(help="Default: 64; judge 256, transform 512.")] = None,
-    hidden: Annotated[int | None, typer.Option(help="Numbers in the code of ann and tied; default 400.")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Default: 64; judge and deep 256, transform 512.")] = None,
+    hidden: Annotated[
+        int | None,
+        typer.Option(
+            help="Numbers in the code of ann, tied, sparse, bidirectional: default 400; of pca, isomap: 32;"
+            " of lda: one less than classes."
+        ),
+    ] = None,
+    widths: Annotated[
+        str | None,
+        typer.Option(metavar="N,N,...", help="Of deep: its layers from the pixels to the code; default 512,128,32."),
+    ] = None,
+    depth: Annotated[int | None, typer.Option(help="Of stacked: 1 to 4 convolutions; default 3.")] = None,
+    code_channels: Annotated[int | None, typer.Option(help="Of stacked: channels of its code; default 8.")] = None,
+    sparsity: Annotated[
+        float | None, typer.Option(help="Of sparse: the mean activation of a unit to aim at; default 0.05.")
+    ] = None,
+    noise: Annotated[
+        Literal["gaussian", "salt-and-pepper", "blocks"] | None,
+        typer.Option(help="Learn to return the clean image of a noisy one; fresh noise in each epoch."),
+    ] = None,
+    noise_strength: Annotated[
+        float | None,
+        typer.Option(
+            help="Gray levels of gaussian noise, default 25; the share of pixels that turn black or white, default 0.1;"
+            " a missing block's side as a share of the image's, default 0.3."
+        ),
+    ] = None,
     max_error: Annotated[
         int | None,
         typer.Option(min=0, max=63, help="Of pixel, and of a restoration for it: by how much a value may be off."),
@@ -58,6 +84,13 @@ def train(
 ) -> None:
     """Train a network on DATA and write it to MODEL.
 
+    \b
+    of the paper     cnn, ann, tied, and the classifier that judges them
+    named in it      sparse, bidirectional, deep, stacked
+    solved at once   pca, lda, isomap
+    engram's own     pixel, transform, spatial, restoration (after pixel),
+                     and judge, a strong classifier
+
     A training that was stopped goes on where it was when the same command is given again: its state is kept in
     MODEL.checkpoint until MODEL is complete. Of DATA that comes divided, the train half is used.
     """
@@ -68,8 +101,10 @@ def train(
     if out.exists() and not force:
         raise OutputExists(f"{out} exists already; choose another name, or force it with --force")
     own: dict[str, object] = {"bits": bits, "bytes": bytes_, "max_error": max_error, "effort": effort, "hidden": hidden}
-    own |= {"task": task, "task_weight": task_weight}
-    _check(method, {name for name, value in own.items() if value is not None})
+    own |= {"task": task, "task_weight": task_weight, "widths": widths, "depth": depth, "code_channels": code_channels}
+    own |= {"sparsity": sparsity, "noise": noise, "noise_strength": noise_strength}
+    own |= {"epochs": epochs, "learning_rate": learning_rate, "batch_size": batch_size, "precision": precision}
+    check_options(method, {name for name, value in own.items() if value is not None})
     with progress_bar("Reading", unit="images") as progress:
         images = source.load(data, progress)
     if isinstance(images, Splits):
@@ -77,10 +112,17 @@ def train(
     from engram.training.device import choose_device
     from engram.training.fit import fit
 
-    settings = {"epochs": epochs, "learning_rate": learning_rate, "batch_size": batch_size, "precision": precision}
-    settings |= {"bytes_per_image": bytes_}
+    settings: dict[str, Any] = {
+        "epochs": epochs,
+        "learning_rate": learning_rate,
+        "batch_size": batch_size,
+        "precision": precision,
+    }
+    settings |= {"bytes_per_image": bytes_, "noise": noise, "noise_strength": noise_strength}
     changes: dict[str, Any] = {name: value for name, value in settings.items() if value is not None}
-    options: dict[str, Any] = {} if hidden is None else {"hidden": hidden}
+    options = options_of(method, hidden, widths)
+    shape = {"depth": depth, "code_channels": code_channels, "sparsity": sparsity}
+    options |= {name: value for name, value in shape.items() if value is not None}
     if method == "pixel":
         from engram.networks.pixel import EFFORTS
 
@@ -134,25 +176,3 @@ def train(
         f"loss {result['loss']:.5f} after {done} epochs on {len(images):,} images in {seconds:.1f} s"
     )
     tell(result, prose, as_json)
-
-
-def _check(method: str, given: set[str]) -> None:
-    """Raises UsageError for an option that is not of this method."""
-    from engram.errors import UsageError
-
-    if "bits" in given and method not in ("cnn", "ann", "tied"):
-        raise UsageError(f"--bits is for the networks of the paper, not for {method}")
-    if "bytes" in given and method != "transform":
-        raise UsageError(f"--bytes is for transform; {method} is packed at any rate, with `engram pack --bytes`")
-    if "effort" in given and method != "pixel":
-        raise UsageError(f"--effort is for pixel, not for {method}")
-    if "max_error" in given and method not in ("pixel", "restoration"):
-        raise UsageError(f"--max-error is for pixel and restoration, not for {method}")
-    if method == "restoration" and "max_error" not in given:
-        raise UsageError("a restoration takes a --max-error, that of the pixel code")
-    if "hidden" in given and method not in ("ann", "tied"):
-        raise UsageError(f"--hidden is for ann and tied; the code of {method} follows from the image's size")
-    if given & {"task", "task_weight"} and method != "transform":
-        raise UsageError(f"--task and --task-weight are for transform, not for {method}")
-    if "task_weight" in given and "task" not in given:
-        raise UsageError("--task-weight takes a --task: a classifier, a file or one that engram brings")
