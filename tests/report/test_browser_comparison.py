@@ -142,6 +142,7 @@ def test_the_keyboard_hides_a_group_and_lights_it_while_it_has_the_focus(desktop
     assert lit.count() == 5
     desktop.keyboard.press("Space")
     assert shown(desktop) == 35
+    assert figure(desktop).locator(".stage svg.dimmed").count() == 0  # what is hidden dims nothing
 
 
 def test_a_name_without_room_appears_when_there_is_some(desktop):

@@ -60,6 +60,7 @@ for (const figure of document.querySelectorAll("figure.rates")) {
     const all = curves.flatMap((curve) => [...curve.querySelectorAll(".point")]);
     const label = labels(svg, curves, names);
     let asked = null;
+    let lit = [];
     for (const curve of curves) for (const line of curve.querySelectorAll(".line")) {
       const reach = line.cloneNode();
       reach.setAttribute("class", "reach");
@@ -164,7 +165,8 @@ for (const figure of document.querySelectorAll("figure.rates")) {
       tip.style.top = `${top - frame.top}px`;
     }
 
-    function light(lit) {
+    function light(wanted) {
+      lit = wanted;
       const seen = lit.filter((curve) => !hidden.has(curve));
       svg.classList.toggle("dimmed", seen.length > 0);
       for (const part of [...curves, ...names]) part.classList.toggle("lit", seen.includes(part.dataset.curve));
@@ -175,6 +177,7 @@ for (const figure of document.querySelectorAll("figure.rates")) {
       const shown = visible();
       for (const point of all) point.setAttribute("tabindex", point === shown[0] ? 0 : -1);
       if (asked && hidden.has(curveOf(asked))) rest(true);
+      light(lit);
       label();
     }
   }
