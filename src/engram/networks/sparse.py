@@ -23,7 +23,7 @@ class SparseAutoencoder(TwoMatrices):
     method = "sparse"
 
     def __init__(
-        self, image_shape: tuple[int, int, int], sparsity: float = 0.05, weight: float = 1.0, **options: Any
+        self, image_shape: tuple[int, int, int], sparsity: float = 0.05, weight: float = 0.1, **options: Any
     ) -> None:
         super().__init__(image_shape, **options)
         if not 0 < sparsity < 1 or not weight >= 0:

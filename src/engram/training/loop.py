@@ -59,13 +59,14 @@ def train(
     device: str = "cpu",
     checkpoint: Path | None = None,
     after_epoch: AfterEpoch | None = None,
+    after_step: Callable[[], None] | None = None,
     task: Classifier | JudgeNetwork | None = None,
 ) -> History:
     """The history of the training that turns `network` (in place) into a trained one.
 
     An auto-associative network learns to return the images, a classifier their labels. Epoch e is shuffled by
     (seed, e) alone, so a training continued from `checkpoint` ends with the same weights, bit for bit, as one that
-    never stopped, where the processor and its number of threads are the same.
+    never stopped, where the processor and its number of threads are the same. `after_step` may set weights anew.
 
     Raises TrainingDiverged when the loss is not finite, UsageError for an empty set or missing labels, and
     ForeignCheckpoint or CorruptCheckpoint for a checkpoint that does not fit.
@@ -97,6 +98,8 @@ def train(
             for first in range(0, len(seen), recipe.batch_size):
                 batch = seen[first : first + recipe.batch_size]
                 total += step(batch, wanted[first : first + recipe.batch_size]) * len(batch)
+                if after_step is not None:
+                    after_step()
             loss = total.item() / len(inputs)
             if not math.isfinite(loss):
                 raise TrainingDiverged(
