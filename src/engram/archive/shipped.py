@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import cache
+from hashlib import sha256
 from pathlib import Path
 
 from engram import models
@@ -63,10 +64,18 @@ def judge(name: str) -> Path:
     return FOLDER / f"{name}.safetensors"
 
 
-def find(sha256: str) -> bytes | None:
+def checksum(name: str) -> str:
+    """The SHA-256 (hex) of all files of a shipped model. Raises UnknownModel."""
+    if name not in names():
+        raise UnknownModel(f"no model called {name!r} comes with engram; there are {', '.join(names())}")
+    files = [FOLDER / f"{name}{suffix}" for suffix in (".egm", ANALYSIS)]
+    return sha256(b"".join(path.read_bytes() for path in files if path.exists())).hexdigest()
+
+
+def find(model_sha256: str) -> bytes | None:
     """The shipped model of this SHA-256, if there is one."""
     for name in names():
         file = ArchiveFile(FOLDER / f"{name}.egm")
-        if file.directory.header.model_sha256 == sha256:
+        if file.directory.header.model_sha256 == model_sha256:
             return file.model(None)
     return None

@@ -33,17 +33,18 @@ def non_local_means(images: Pixels, deviation: float) -> Pixels:
     except ImportError as error:
         raise _missing() from error
     filtered = np.empty_like(images)
+    gray = images.shape[3] == 1
     for at, image in enumerate(images):
         means = restoration.denoise_nl_means(
-            image.astype(np.float32),
+            (image[:, :, 0] if gray else image).astype(np.float32),
             patch_size=5,
             patch_distance=6,
             h=0.8 * deviation,
             sigma=deviation,
-            channel_axis=2,
+            channel_axis=None if gray else 2,
             preserve_range=True,
         )
-        filtered[at] = np.rint(means).clip(0, 255).astype(np.uint8)
+        filtered[at] = np.rint(means).clip(0, 255).astype(np.uint8).reshape(image.shape)
     return filtered
 
 

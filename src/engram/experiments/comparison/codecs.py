@@ -10,13 +10,13 @@ from typing import Any, final
 from engram.archive import shipped
 from engram.codecs.contract import Codec
 from engram.codecs.dial import OutOfReach, freeze_to_bytes
+from engram.codecs.projection import project
 from engram.codecs.raw import Raw
 from engram.codecs.spatial.codec import Spatial
 from engram.errors import EngramError
-from engram.experiments.comparison.analyses import ANALYSES
 from engram.experiments.comparison.job import Finding, Job
 from engram.experiments.comparison.material import Material
-from engram.experiments.comparison.row import Row, packed, strip
+from engram.experiments.comparison.row import Row, confusions, packed, strip
 from engram.images import Pixels
 from engram.layers import Network
 from engram.training.fit import fit
@@ -42,16 +42,15 @@ class CodecJob(Job):
 
     def run(self, material: Material, tick: Tick) -> Finding:
         rows: list[Row] = []
+        confused: list[dict[str, Any]] = []
         pictures: dict[str, Pixels] = {}
         for setting, codec in self.codecs(material, tick):
             figures, recovered = packed(material, codec)
             pictures[str(len(rows))] = strip(material, recovered)
+            counts = confusions(material, material.test.with_images(recovered))
+            confused.append({judge: own.tolist() for judge, own in counts.items()})
             rows.append(self.placed() | {"setting": setting} | figures)
-        return Finding(tuple(rows), self.facts(), pictures)
-
-    def facts(self) -> dict[str, Any]:
-        """What the page says of the codec beside its rows, once they are measured."""
-        return {}
+        return Finding(tuple(rows), {"confusion": confused}, pictures)
 
 
 @final
@@ -76,6 +75,9 @@ class Brought(CodecJob):
 
     def seconds(self, material: Material) -> float:
         return 4e-3 * len(material.test) * max(1, len(self.steps)) * len(self.models)
+
+    def depends(self) -> list[str]:
+        return [shipped.checksum(name) for name in self.models]
 
     def codecs(self, material: Material, tick: Tick) -> Settings:
         for name in self.models:
@@ -138,12 +140,10 @@ class NetworkJob(CodecJob):
 @final
 @dataclass(frozen=True, eq=False)
 class Trained(NetworkJob):
-    """A network that `fit` trains."""
+    """A network that `fit` trains, the method of its name."""
 
-    trains: str
     seed: int
     seconds_per_image: float
-    options: dict[str, Any] = field(default_factory=dict)
     recipe: dict[str, Any] = field(default_factory=dict)
 
     def seconds(self, material: Material) -> float:
@@ -157,9 +157,8 @@ class Trained(NetworkJob):
         each = self.seconds_per_image * len(material.train)
         return fit(
             material.train,
-            self.trains,
+            self.name,
             self.seed,
-            options=dict(self.options),
             progress=lambda done, epochs: tick(each),
             **self.recipe,
         ).network
@@ -167,13 +166,13 @@ class Trained(NetworkJob):
 
 @final
 @dataclass(frozen=True, eq=False)
-class Analysed(NetworkJob):
-    """A classical analysis as a network: principal components and its like."""
+class Projected(NetworkJob):
+    """A projection that is solved at once, into a code of so many units; None: as many as it has."""
 
-    units: int
+    units: int | None
 
     def seconds(self, material: Material) -> float:
-        return 3e-4 * len(material.train) + 5e-4 * len(material.test) * len(self.bytes_asked)
+        return 1e-3 * len(material.train) + 5e-4 * len(material.test) * len(self.bytes_asked)
 
     def network(self, material: Material, tick: Tick) -> Network:
-        return ANALYSES[self.name](material.train, self.units)
+        return project(material.train, self.name, self.units).network

@@ -77,6 +77,10 @@ class Job(ABC):
     def run(self, material: Material, tick: Tick) -> Finding:
         """What is found. Whatever it raises becomes a row with the error."""
 
+    def depends(self) -> list[str]:
+        """What the finding depends on beside the job's fields, the images and the versions."""
+        return []
+
     def placed(self) -> Row:
         """The first columns of this job's rows."""
         return {"method": self.name}
@@ -84,6 +88,7 @@ class Job(ABC):
     def key(self, material: Material) -> str:
         """The name of its finding's file: of letters, digits and '-', and different where anything is that matters."""
         depends = [type(self).__name__, asdict(self), material.fingerprint, versions(self.libraries), REVISION]
+        depends += self.depends()
         digest = hashlib.sha256(json.dumps(depends, sort_keys=True).encode()).hexdigest()
         return f"{''.join(c if c.isalnum() else '-' for c in self.name)}-{digest[:20]}"
 

@@ -10,10 +10,12 @@ from engram.errors import UsageError
 from engram.evaluation.formats import FORMATS
 from engram.evaluation.rivals import RIVALS
 from engram.experiments.comparison import rivals
-from engram.experiments.comparison.codecs import Analysed, Brought, Learned, RawPixels, Trained
+from engram.experiments.comparison.codecs import Brought, Learned, Projected, RawPixels, Trained
 from engram.experiments.comparison.job import Job
 from engram.experiments.comparison.material import Material, Sizes
+from engram.experiments.comparison.noise import Denoising, Filters
 from engram.experiments.comparison.rivals import RivalPoint
+from engram.experiments.comparison.structure import SPACES, StructureSearch
 
 SIZES = {False: Sizes(), True: Sizes(train=6_000, test=1_000, judge_epochs=4)}
 """Of a full comparison, and of a quick one."""
@@ -25,17 +27,24 @@ MAX_ERRORS = 0, 1, 2, 4, 8
 OURS, PAPERS, NAMED = "engram", "the paper's", "named by the paper"
 FAMILIES = OURS, PAPERS, NAMED, *dict.fromkeys(rivals.FAMILIES.values())
 """In the order of the page's colours."""
-NETWORKS: tuple[tuple[str, str, int, float, dict[str, object]], ...] = (
-    ("cnn", PAPERS, 15, 70e-6, {}),
-    ("ann", PAPERS, 30, 15e-6, {}),
-    ("tied", PAPERS, 30, 15e-6, {}),
+NETWORKS: tuple[tuple[str, str, int, float], ...] = (
+    ("cnn", PAPERS, 15, 70e-6),
+    ("ann", PAPERS, 30, 15e-6),
+    ("tied", PAPERS, 30, 15e-6),
+    ("sparse", NAMED, 30, 40e-6),
+    ("bidirectional", NAMED, 30, 40e-6),
+    ("deep", NAMED, 20, 40e-6),
+    ("stacked", NAMED, 10, 90e-6),
 )
-"""Method, family, epochs, seconds an image and epoch on one core, options."""
+"""Method, family, epochs, seconds an image and epoch on one core."""
+PROJECTED: dict[str, int | None] = {"pca": 200, "lda": None, "isomap": 32}
+"""Units of each projection."""
 
 
 def plan(material: Material, *, quick: bool, seeds: int | None, methods: Sequence[str]) -> list[Job]:
     """All jobs, in the order of the table. Raises UsageError for a method that is none."""
     jobs = [*_ours(material, quick=quick), *_networks(quick=quick, seeds=seeds), *_rivals(quick=quick)]
+    jobs += _studies(quick=quick)
     names = list(dict.fromkeys(item.name for item in jobs))
     for name in methods:
         if name not in names:
@@ -62,11 +71,18 @@ def _ours(material: Material, *, quick: bool) -> Iterator[Job]:
 
 def _networks(*, quick: bool, seeds: int | None) -> Iterator[Job]:
     asked = BYTES[1::2] if quick else BYTES
-    for method, family, epochs, seconds, options in NETWORKS:
+    for method, family, epochs, seconds in NETWORKS:
         for seed in range(seeds or (1 if quick else SEEDS)):
             recipe = {"epochs": max(1, epochs // 4) if quick else epochs}
-            yield Trained(method, family, asked, method, seed, seconds, dict(options), recipe)
-    yield Analysed("pca", NAMED, asked, 200)
+            yield Trained(method, family, asked, seed, seconds, recipe)
+    yield from (Projected(method, NAMED, asked, units) for method, units in PROJECTED.items())
+
+
+def _studies(*, quick: bool) -> Iterator[Job]:
+    yield Filters("filters")
+    yield Denoising("ann", 2 if quick else 10, 15e-6, 64)
+    yield Denoising("cnn", 2 if quick else 8, 70e-6, 32)
+    yield from (StructureSearch(name, *((4, 1) if quick else (16, 2))) for name in SPACES)
 
 
 def _rivals(*, quick: bool) -> Iterator[Job]:

@@ -14,6 +14,7 @@ from engram.experiments.comparison.job import Finding, Job
 from engram.experiments.comparison.material import Material, Sizes, prepare
 from engram.experiments.comparison.plan import SIZES, plan
 from engram.experiments.comparison.row import Row
+from engram.experiments.comparison.study import Study
 from engram.experiments.comparison.summary import summary
 from engram.experiments.environment import environment
 from engram.training.workers import Tick, run_jobs
@@ -70,7 +71,7 @@ def compare(
         },
         "environment": environment() | jobs.versions(("imagecodecs", "scikit-learn", "scikit-image")),
         "rows": rows,
-        "studies": {item.name: dict(findings[item].facts) for item in planned if findings[item].facts},
+        "studies": {item.name: dict(findings[item].facts) for item in planned if isinstance(item, Study)},
         "seconds": time.perf_counter() - started,
         "work_seconds": sum(found.seconds for found in findings.values()),
     }
