@@ -1,0 +1,104 @@
+"""Every block of every guide is run, in its order, in an empty folder."""
+
+from __future__ import annotations
+
+import functools
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from test_readme import masked, run_session
+
+from engram.codecs import registry
+from engram.datasets import folders, wardrobe
+
+ROOT = Path(__file__).parents[2]
+GUIDES = ROOT / "docs" / "guides"
+load_half = functools.cache(wardrobe.load_half)
+
+
+@pytest.fixture(autouse=True)
+def _alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An empty folder; what a guide registers is not registered afterwards; the built-in set is drawn once."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(registry, "_codecs", dict(registry._codecs))
+    monkeypatch.setattr(wardrobe, "load_half", load_half)
+
+
+def blocks(guide: str) -> list[tuple[str, str]]:
+    """(language, text) of each block."""
+    text = (GUIDES / f"{guide}.md").read_text()
+    return re.findall(r"^```(\w*)\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+
+
+def run(guide: str, folder: Path) -> dict[str, Any]:
+    """The names that the Python blocks leave, after all blocks were run."""
+    names: dict[str, Any] = {"__name__": "__main__"}
+    for language, text in blocks(guide):
+        if language == "python":
+            exec(compile(text, f"{guide}.md", "exec", dont_inherit=True), names)
+        elif text.startswith("$ pytest"):
+            run_laws(text, folder)
+        elif language == "console":
+            assert run_session(text, folder)
+        else:
+            makefile = (ROOT / "Makefile").read_text()
+            targets = re.findall(r"^make ([a-z-]+)", text, re.MULTILINE)
+            assert targets
+            assert all(re.search(rf"^{target}:", makefile, re.MULTILINE) for target in targets)
+    return names
+
+
+def run_laws(text: str, folder: Path) -> None:
+    """Runs the laws on the guide's codec as if it stood where the guide says, and holds the last line to the text."""
+    [definition] = [block for _, block in blocks("codec") if "class Differences" in block]
+    [instances] = [block for _, block in blocks("codec") if block.startswith("instances")]
+    paths = [str(ROOT / "tests" / name) for name in ("laws", "codecs")]
+    start = f"import sys\nsys.path[:0] = {paths}\nfrom codec_instances import INSTANCES\n"
+    (folder / "guide_codec.py").write_text(f"{start}{definition}\n{instances}\nINSTANCES.update(instances)\n")
+    command, expected = re.fullmatch(r"\$ pytest (.*)\n(.*)\n", text).groups()  # type: ignore[union-attr]
+    words = [sys.executable, "-m", "pytest", "-p", "guide_codec", "-p", "no:cacheprovider", *command.split()]
+    environment = os.environ | {"PYTHONPATH": str(folder)}
+    done = subprocess.run(words, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+    assert masked(re.sub(r" in [\d.]+s.*", "", done.stdout.splitlines()[-1])) == masked(expected)
+
+
+def test_every_guide_is_run_and_the_readme_leads_to_it() -> None:
+    guides = {path.stem for path in GUIDES.glob("*.md")}
+    assert guides == {name.removeprefix("test_") for name in globals() if name.removeprefix("test_") in guides}
+    readme = (ROOT / "README.md").read_text()
+    assert all(f"docs/guides/{guide}.md" in readme for guide in guides)
+
+
+def test_thumbnails(tmp_path: Path) -> None:
+    names = run("thumbnails", tmp_path)
+    before, after = folders.load(tmp_path / "thumbnails"), folders.load(tmp_path / "again")
+    assert np.array_equal(before.images, after.images)
+    assert before.names == after.names
+    assert before.names is not None
+    assert np.array_equal(names["image"], before.images[42])
+    assert names["name"] == before.names[42]
+    assert (tmp_path / "42-large.png").is_file()
+
+
+@pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")
+def test_training(tmp_path: Path) -> None:
+    names = run("training", tmp_path)
+    assert names["pictures"].shape[1:] == (1, 28, 28)
+    assert names["loss"] < 2.3
+
+
+def test_paper(tmp_path: Path) -> None:
+    names = run("paper", tmp_path)
+    assert (tmp_path / "tied.safetensors").is_file()
+    assert names["row"]["archive_bytes"] == (tmp_path / "tied.egm").stat().st_size
+
+
+def test_codec(tmp_path: Path) -> None:
+    assert run("codec", tmp_path)["Differences"].id == "differences"
