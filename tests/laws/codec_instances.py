@@ -13,6 +13,7 @@ from engram.codecs.jpeg.fitting import fit_jpeg
 from engram.codecs.jpeg.recovery import Grid
 from engram.codecs.pca import fit_pca
 from engram.codecs.pixel.codec import Pixel
+from engram.codecs.product import quantise_products
 from engram.codecs.raw import Raw
 from engram.codecs.restored.codec import Restored
 from engram.codecs.restored.freezing import with_restoration
@@ -25,6 +26,12 @@ from engram.models import Model
 
 def _frozen(network: Network, bits: float | None = None) -> Frozen | Transform:
     return freeze(network, pictures(120, network.image_shape), bits=bits)
+
+
+def _products(network: Network, codewords: int, length: int) -> Frozen:
+    codec = _frozen(network, 3)
+    assert isinstance(codec, Frozen)
+    return quantise_products(codec, pictures(120, network.image_shape), codewords, length)
 
 
 def _spatial(network: Network, step: int) -> Spatial:
@@ -59,6 +66,8 @@ INSTANCES: dict[str, Callable[[], Codec]] = {
     "frozen-deep": lambda: _frozen(deep((8, 8, 1), 5), 3),
     "frozen-cnn-gray": lambda: _frozen(convolutional((12, 12, 1)), 2),
     "frozen-cnn-rgb-odd": lambda: _frozen(convolutional((9, 13, 3)), 3),
+    "frozen-products": lambda: _products(dense((8, 8, 1), 12), 15, 4),
+    "frozen-products-deep": lambda: _products(deep((8, 8, 1), 5), 20, 2),
     "frozen-pca": lambda: _frozen(fit_pca(pictures(120, (8, 8, 1)), 12), 2),
     "frozen-pca-fine": lambda: _frozen(fit_pca(pictures(120, (8, 8, 3)), 30), 8),
     "frozen-pca-coarse": lambda: _frozen(fit_pca(pictures(120, (8, 8, 1)), 12), 0.1),

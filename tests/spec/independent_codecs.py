@@ -120,7 +120,10 @@ def frozen_model(config, model):
         arrays = None
         if "outputs" in settings:
             weight_shape, shape = shapes_of(settings, shape)
-            weight = take(int(np.prod(weight_shape))).reshape(weight_shape)
+            if settings["kind"] == "product dense":
+                weight = codeword_weights(settings, weight_shape, take)
+            else:
+                weight = take(int(np.prod(weight_shape))).reshape(weight_shape)
             bias = take(settings["outputs"])
             entries = settings["high"] - settings["low"] + 1
             arrays = weight, bias, np.cumsum(take(entries)) if settings["table"] else None
@@ -134,10 +137,18 @@ def frozen_model(config, model):
     return base, multiplier, tables, layers
 
 
+def codeword_weights(settings, shape, take):
+    """Each row of the matrix, its codewords one after another."""
+    codewords, length = settings["codewords"], settings["length"]
+    codebook = [take(length) for _ in range(codewords)]
+    row = lambda chosen: np.concatenate([codebook[c + codewords // 2] for c in chosen])  # noqa: E731
+    return np.array([row(take(shape[1] // length).tolist()) for _ in range(shape[0])])
+
+
 def shapes_of(settings, shape):
     """The shape of a layer's weights, and of what it gives."""
     outputs = settings["outputs"]
-    if settings["kind"] == "dense":
+    if settings["kind"] in ("dense", "product dense"):
         return (int(np.prod(shape)), outputs), [outputs]
     kernel, stride, padding = settings["kernel"], settings["stride"], settings["padding"]
     if settings["kind"] == "convolution":
@@ -154,7 +165,7 @@ def run_layer(settings, arrays, x):
     if settings["kind"] == "crop":
         return x[:, :, : settings["height"], : settings["width"]]
     weight, bias, table = arrays
-    if settings["kind"] == "dense":
+    if settings["kind"] in ("dense", "product dense"):
         y = x.reshape(len(x), -1) @ weight + bias
     else:
         y = convolve(settings, weight, x) + bias[:, None, None]

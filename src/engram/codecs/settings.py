@@ -1,6 +1,7 @@
 """Integer layers as JSON and back: what a config says of each layer, checked value by value.
 
     {"kind": "dense", "outputs": 784, "shift": 4, "low": -1664, "high": 1664, "table": true}
+    {"kind": "product dense", "outputs": 784, "codewords": 256, "length": 8, "shift": ...}
     {"kind": "transposed convolution", "outputs": 25, "kernel": [3, 3], "stride": 2, "padding": 0, "shift": ...}
     {"kind": "reshape", "shape": [1, 28, 28]}      {"kind": "crop", "height": 28, "width": 28}
 
@@ -9,13 +10,14 @@ The model holds the numbers of weights, biases and tables; `outline` makes a lay
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import prod
 from typing import Any
 
 import numpy as np
 
 from engram.codecs.contract import CorruptModel
-from engram.coding.integer import IntegerLayer
+from engram.coding.integer import IntegerLayer, Products
 from engram.coding.linear import Linear
 from engram.layers import Convolution, Crop, Dense, Reshape, Shape, TransposedConvolution
 
@@ -26,10 +28,15 @@ LARGEST_KERNEL = 64
 LARGEST_SHIFT = 23
 LARGEST_ACTIVATION = (1 << 15) - 1
 
+LARGEST_CODEBOOK = 1 << 16
+PRODUCT_DENSE = "product dense"
+"""A dense layer whose rows consist of codewords."""
+
 _ROUNDING = {"shift", "low", "high", "table"}
 _KERNEL = {"outputs", "kernel", "stride", "padding"}
 _KEYS = {
     Dense.kind: {"outputs"} | _ROUNDING,
+    PRODUCT_DENSE: {"outputs", "codewords", "length"} | _ROUNDING,
     Convolution.kind: _KERNEL | _ROUNDING,
     TransposedConvolution.kind: _KERNEL | _ROUNDING,
     Crop.kind: {"height", "width"},
@@ -46,6 +53,9 @@ def settings_of(layer: IntegerLayer | Crop | Reshape) -> Settings:
             return {"kind": layer.kind, "shape": list(layer.shape)}
     linear = layer.linear
     settings: Settings = {"kind": linear.kind, "outputs": len(linear.bias)}
+    if layer.products is not None:
+        codewords, length = layer.products.codebook.shape
+        settings |= {"kind": PRODUCT_DENSE, "codewords": codewords, "length": length}
     if not isinstance(linear, Dense):
         settings |= {"kernel": list(linear.weight.shape[2:]), "stride": linear.stride, "padding": linear.padding}
     return settings | {"shift": layer.shift, "low": layer.low, "high": layer.high, "table": layer.table is not None}
@@ -59,9 +69,10 @@ def outline(settings: Any, shape: Shape) -> IntegerLayer | Crop | Reshape:
     check_keys(settings, _KEYS[kind] | {"kind"})
     if kind == Reshape.kind:
         return Reshape(shape_in(settings, "shape"))
-    if kind == Dense.kind:
+    if kind in (Dense.kind, PRODUCT_DENSE):
         outputs = whole(settings, "outputs", 1, LARGEST_SIDE)
-        return _rounding(settings, Dense(_zeros(prod(shape), outputs), _zeros(outputs), "none"))
+        dense = _rounding(settings, Dense(_zeros(prod(shape), outputs), _zeros(outputs), "none"))
+        return dense if kind == Dense.kind else replace(dense, products=_products(settings, prod(shape), outputs))
     if len(shape) != 3:
         raise CorruptModel(f"a {kind} takes numbers of three sides, not {list(shape)}")
     if kind == Crop.kind:
@@ -77,6 +88,14 @@ def outline(settings: Any, shape: Shape) -> IntegerLayer | Crop | Reshape:
         return _rounding(settings, Convolution(weight, bias, stride, padding, "none"))
     weight = _zeros(shape[0], outputs, *kernel)
     return _rounding(settings, TransposedConvolution(weight, bias, stride, padding, "none"))
+
+
+def _products(settings: Settings, inputs: int, outputs: int) -> Products:
+    codewords, length = whole(settings, "codewords", 1, LARGEST_CODEBOOK), whole(settings, "length", 1, outputs)
+    if outputs % length:
+        raise CorruptModel(f"codewords of {length} numbers do not fill rows of {outputs}")
+    none = np.int64(0)
+    return Products(np.broadcast_to(none, (codewords, length)), np.broadcast_to(none, (inputs, outputs // length)))
 
 
 def _rounding(settings: Settings, linear: Linear) -> IntegerLayer:

@@ -18,7 +18,7 @@ import numpy as np
 from engram.codecs.contract import Config, CorruptModel, image_shape_of
 from engram.codecs.settings import check_keys, outline, settings_of, shape_in, whole
 from engram.coding import numbers, tables
-from engram.coding.integer import IntegerLayer, IntegerLayers, IntegerNetwork, Integers, with_numbers
+from engram.coding.integer import IntegerLayer, IntegerLayers, IntegerNetwork, Integers, Products, with_numbers
 from engram.coding.numbers import Numbers
 from engram.coding.rangecoder import RangeCoder, Symbols
 from engram.coding.tables import LARGEST_ALPHABET, Levels
@@ -77,7 +77,11 @@ class Synthesis:
         sequence: list[Any] = [self.base, self.multiplier, sizes, *self.levels]
         for layer in self.layers:
             if isinstance(layer, IntegerLayer):
-                sequence += [layer.linear.weight.ravel(), layer.linear.bias]
+                if layer.products is None:
+                    sequence += [layer.linear.weight.ravel(), layer.linear.bias]
+                else:
+                    codebook, chosen = layer.products.codebook, layer.products.chosen
+                    sequence += [codebook.ravel(), chosen.ravel() - len(codebook) // 2, layer.linear.bias]
                 sequence += [] if layer.table is None else [np.diff(layer.table, prepend=0)]
         return config, numbers.pack(np.concatenate(sequence).astype(np.int32))
 
@@ -90,19 +94,19 @@ def parse(config: Config, model: bytes) -> Synthesis:
     if not isinstance(config["layers"], list):
         raise CorruptModel("a frozen network's layers are a list")
     units, shape = prod(code_shape), code_shape
-    layers, count = [], 3 * units + symbols
+    layers, count, expanded = [], 3 * units + symbols, 0
     for settings in config["layers"]:
         layer = outline(settings, shape)
         layers.append(layer)
         if isinstance(layer, IntegerLayer):
-            count += (
-                layer.linear.weight.size + layer.linear.bias.size + (0 if layer.table is None else layer.table.size)
-            )
+            count += layer.stored_weights + layer.linear.bias.size + (0 if layer.table is None else layer.table.size)
+            expanded += layer.linear.weight.size
             shape = layer.linear.shape_after(shape)
         else:
             shape = layer.shape_after(shape)
-        if min(shape) < 1 or count > LARGEST_MODEL:
-            raise CorruptModel(f"a {settings['kind']} leaves {list(shape)}, after {count} numbers of {LARGEST_MODEL}")
+        if min(shape) < 1 or max(count, expanded) > LARGEST_MODEL:
+            largest = max(count, expanded)
+            raise CorruptModel(f"a {settings['kind']} leaves {list(shape)}, after {largest} numbers of {LARGEST_MODEL}")
     if count > LARGEST_MODEL:
         raise CorruptModel(f"a model holds at most {LARGEST_MODEL} numbers, not {count}")
     sequence = _Sequence(numbers.unpack(model, count))
@@ -139,7 +143,20 @@ class _Sequence:
 
 def _filled(layer: IntegerLayer, sequence: _Sequence) -> IntegerLayer:
     """The outlined layer with its numbers."""
-    shape, outputs = layer.linear.weight.shape, layer.linear.bias.size
-    linear = with_numbers(layer.linear, sequence.take(prod(shape)).reshape(shape), sequence.take(outputs))
+    shape, outputs, products = layer.linear.weight.shape, layer.linear.bias.size, layer.products
+    if products is None:
+        weight = sequence.take(prod(shape)).reshape(shape)
+    else:
+        products = _filled_products(products, sequence)
+        weight = products.weight
+    linear = with_numbers(layer.linear, weight, sequence.take(outputs))
     table = None if layer.table is None else np.cumsum(sequence.take(layer.table.size))
-    return replace(layer, linear=linear, table=table)
+    return replace(layer, linear=linear, table=table, products=products)
+
+
+def _filled_products(outlined: Products, sequence: _Sequence) -> Products:
+    codebook = sequence.take(outlined.codebook.size).reshape(outlined.codebook.shape)
+    chosen = sequence.take(outlined.chosen.size).reshape(outlined.chosen.shape) + len(codebook) // 2
+    if chosen.min() < 0 or chosen.max() >= len(codebook):
+        raise CorruptModel(f"codewords are 0 to {len(codebook) - 1}, not {chosen.min()} to {chosen.max()}")
+    return Products(codebook, chosen)

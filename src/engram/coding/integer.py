@@ -46,10 +46,27 @@ class MisfitNetwork(CorruptData):
 
 
 @dataclass(frozen=True, eq=False)
+class Products:
+    """How a dense layer's matrix is stored where its rows consist of codewords: codebook[codewords, length].
+
+    chosen[inputs, outputs / length] says which codeword stands where.
+    """
+
+    codebook: Integers
+    chosen: Integers
+
+    @property
+    def weight(self) -> Integers:
+        """int64[inputs, outputs]."""
+        return self.codebook[self.chosen].reshape(len(self.chosen), -1)
+
+
+@dataclass(frozen=True, eq=False)
 class IntegerLayer:
     """A linear map (activation "none") whose weights and biases are whole numbers, then rounding and clipping.
 
-    table[high - low + 1] holds the activation of each clipped value, where that is not the value itself.
+    table[high - low + 1] holds the activation of each clipped value, where that is not the value itself. `products`,
+    where there are any, make the same weights: they are for storing, and computing does not see them.
     """
 
     linear: Linear
@@ -57,6 +74,16 @@ class IntegerLayer:
     low: int
     high: int
     table: Integers | None = None
+    products: Products | None = None
+
+    @property
+    def stored_weights(self) -> int:
+        """How many numbers a model holds for the weights."""
+        return (
+            self.linear.weight.size
+            if self.products is None
+            else self.products.codebook.size + self.products.chosen.size
+        )
 
     @property
     def range(self) -> tuple[int, int]:

@@ -1,0 +1,91 @@
+"""Product quantisation of a frozen network's fully connected layers (paper 4.2).
+
+Each row of a matrix is cut into pieces of equal length, and every piece becomes the nearest of a few codewords, found
+by k-means; a model holds the codewords once, and which of them stands where. Decoding multiplies by the matrix that
+these make, so it takes as long as before.
+
+A row counts in k-means as much as its input varies. What the codewords change in the mean goes into the biases.
+"""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engram.codecs.frozen import Frozen
+from engram.coding.integer import IntegerLayer, Products, with_numbers
+from engram.coding.linear import Floats
+from engram.errors import MissingLibrary, UsageError
+from engram.images import ImageSet
+from engram.layers import Crop, Dense, Reshape
+
+MEASURED = 2000
+"""How many training images say how much a layer's inputs vary."""
+LARGEST_CODEBOOK = 1 << 16
+
+
+def quantise_products(
+    codec: Frozen, training: ImageSet, codewords: int = 256, length: int = 8, seed: int = 0
+) -> Frozen:
+    """The codec with the dense matrices of its synthesis made of so many codewords of `length` numbers of a row.
+
+    A matrix stays as it is where its rows are no multiple of the length, or where codebook and choices would be as many
+    numbers as it has. The seed says where k-means starts. Raises UsageError for figures that cannot be, a codec that
+    does not encode, or where no matrix would change; MissingLibrary.
+    """
+    if not 1 <= codewords <= LARGEST_CODEBOOK or length < 1:
+        raise UsageError(f"1 to {LARGEST_CODEBOOK} codewords have a length of at least 1, not {codewords} of {length}")
+    if codec.encoder is None or not len(training):
+        raise UsageError("product quantisation takes images, and a codec that encodes: freeze the model file again")
+    synthesis = codec.synthesis
+    symbols = codec.encoder.symbols([training.images[:: -(-len(training) // MEASURED)]])
+    x = (symbols.T * synthesis.multiplier + synthesis.base).astype(np.float32).reshape(-1, *synthesis.code_shape)
+    layers: list[IntegerLayer | Crop | Reshape] = []
+    for layer, computing in zip(synthesis.layers, synthesis.network.layers, strict=True):
+        if isinstance(layer, IntegerLayer) and isinstance(computing, IntegerLayer):
+            layers.append(_of_codewords(layer, x, codewords, length, seed))
+            x = computing(x)
+        elif isinstance(layer, Crop):
+            layers.append(layer)
+            x = x[:, :, : layer.height, : layer.width]
+        elif isinstance(layer, Reshape):
+            layers.append(layer)
+            x = x.reshape(len(x), *layer.shape)
+    if all(new is old for new, old in zip(layers, synthesis.layers, strict=True)):
+        raise UsageError(f"no matrix of this codec is made smaller by {codewords} codewords of {length} numbers")
+    return replace(codec, synthesis=replace(synthesis, layers=tuple(layers)))
+
+
+def _of_codewords(layer: IntegerLayer, x: Floats, codewords: int, length: int, seed: int) -> IntegerLayer:
+    """The layer for inputs like x[n, ...], with a matrix of codewords where that is smaller."""
+    weight, x = layer.linear.weight.astype(np.float64), x.reshape(len(x), -1)
+    if not isinstance(layer.linear, Dense) or weight.shape[1] % length:
+        return layer
+    pieces = weight.reshape(-1, length)
+    if codewords * length + len(pieces) >= weight.size or codewords > len(pieces):
+        return layer
+    worth = np.repeat(x.var(axis=0, dtype=np.float64), weight.shape[1] // length) + 1e-9
+    codebook, chosen = _clustered(pieces, worth / worth.max(), codewords, seed)
+    products = Products(codebook, chosen.reshape(len(weight), -1))
+    bias = layer.linear.bias + np.rint(x.mean(axis=0, dtype=np.float64) @ (weight - products.weight))
+    return replace(layer, linear=with_numbers(layer.linear, products.weight, bias), products=products)
+
+
+def _clustered(
+    pieces: NDArray[np.float64], worth: NDArray[np.float64], codewords: int, seed: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """(whole codewords [codewords, length], which of them each piece is)."""
+    try:
+        from sklearn.cluster import KMeans
+    except ImportError as error:
+        raise MissingLibrary(
+            "product quantisation needs scikit-learn; `pip install 'engram[compare]'` installs it"
+        ) from error
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of fewer distinct pieces than codewords, which is no harm
+        found = KMeans(codewords, n_init=1, max_iter=25, random_state=seed).fit(pieces, sample_weight=worth)
+    return np.rint(found.cluster_centers_).astype(np.int64), found.labels_.astype(np.int64)
