@@ -90,7 +90,7 @@ def _curves(points: Iterable[Row], images: int) -> Iterable[Block]:
     ):
         yield RateChart(
             name,
-            f"{title} What is lossless stands on a line of its own. Choose methods, point at a mark.",
+            f"{title} What is lossless stands on a line of its own.",
             "bytes an image",
             "PSNR, dB",
             _families(measured, key, "psnr_db"),

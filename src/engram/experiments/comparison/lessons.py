@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from itertools import groupby
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,10 +24,10 @@ def lessons(run: Comparison) -> list[Section]:
     sections = [Section(title, tuple(_blocks(points, methods, text))) for title, methods, text in TOPICS]
     sections.append(Section("Which classes suffer (paper 3, reference 10)", tuple(_classes(run))))
     found = [(item, finding) for item, finding in run.findings.items() if isinstance(item, Study) and finding.facts]
-    for title, together in groupby(found, key=lambda pair: pair[0].title):
-        blocks = [block for item, finding in together for block in item.blocks(finding)]
-        sections.append(Section(title, tuple(blocks)))
-    return sections
+    titled: dict[str, list[Block]] = {}
+    for item, finding in found:
+        titled.setdefault(item.title, []).extend(item.blocks(finding))
+    return [*sections, *(Section(title, tuple(blocks)) for title, blocks in titled.items())]
 
 
 def at_bytes(points: Iterable[Row], method: str, level: float) -> Row | None:

@@ -28,6 +28,7 @@ from engram.training.workers import Tick
 MEASURED = 2_000
 """Test images, at most."""
 SHOWN = 6
+FREEZING_SECONDS = 4.0
 SEED = 1
 """Of the noise on the test images; trainings draw from their own."""
 KINDS: tuple[Noise, ...] = get_args(Noise)
@@ -102,7 +103,8 @@ class Denoising(_NoiseStudy):
     bytes_asked: int
 
     def seconds(self, material: Material) -> float:
-        return (1 + len(KINDS)) * 1.3 * self.seconds_per_image * self.epochs * len(material.train)
+        each = 1.3 * self.seconds_per_image * self.epochs * len(material.train)
+        return (1 + len(KINDS)) * each + 2 * len(KINDS) * FREEZING_SECONDS
 
     def run(self, material: Material, tick: Tick) -> Finding:
         clean = material.test[:MEASURED]

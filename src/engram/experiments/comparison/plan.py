@@ -15,6 +15,7 @@ from engram.experiments.comparison.job import Job
 from engram.experiments.comparison.material import Material, Sizes
 from engram.experiments.comparison.noise import Denoising, Filters
 from engram.experiments.comparison.rivals import RivalPoint
+from engram.experiments.comparison.smaller import Reduction, Weights
 from engram.experiments.comparison.structure import SPACES, StructureSearch
 
 SIZES = {False: Sizes(), True: Sizes(train=6_000, test=1_000, judge_epochs=4)}
@@ -39,6 +40,10 @@ NETWORKS: tuple[tuple[str, str, int, float], ...] = (
 """Method, family, epochs, seconds an image and epoch on one core."""
 PROJECTED: dict[str, int | None] = {"pca": 200, "lda": None, "isomap": 32}
 """Units of each projection."""
+KEPT = 0.5, 0.2, 0.1, 0.05
+"""Shares of the weights that pruning leaves."""
+CODEBOOKS = (256, 4), (256, 8), (64, 8), (256, 16)
+"""Codewords, and the length of each, of product quantisation."""
 
 
 def plan(material: Material, *, quick: bool, seeds: int | None, methods: Sequence[str]) -> list[Job]:
@@ -81,7 +86,13 @@ def _networks(*, quick: bool, seeds: int | None) -> Iterator[Job]:
 def _studies(*, quick: bool) -> Iterator[Job]:
     yield Filters("filters")
     yield Denoising("ann", 2 if quick else 10, 15e-6, 64)
-    yield Denoising("cnn", 2 if quick else 8, 70e-6, 32)
+    yield Denoising("cnn", 1 if quick else 8, 70e-6, 32)
+    if quick:
+        yield Reduction("fewer units", NAMED, 4, 32, 100, (50,))
+        yield Weights("fewer weights", NAMED, 4, 32, 100, KEPT[1:2], CODEBOOKS[:1])
+    else:
+        yield Reduction("fewer units", NAMED, 30, 32, 400, (200, 100, 50, 25))
+        yield Weights("fewer weights", NAMED, 30, 32, 400, KEPT, CODEBOOKS)
     yield from (StructureSearch(name, *((4, 1) if quick else (16, 2))) for name in SPACES)
 
 

@@ -7,6 +7,7 @@ is the PSNR of images that the search does not train on, at equal bytes; the tes
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar, final
@@ -27,22 +28,28 @@ from engram.training.workers import Tick
 
 LEARNED, VALIDATED = 10_000, 2_000
 """Images of the training half that are trained on, and others that settings are ranked by."""
+FROZEN = 1_000
+"""Images that a codec's steps are fitted on: enough to rank by."""
 BYTES = 16
+NUMBERS = 16, 32, 64, 128, 256, 400
+"""Of a code."""
 ROUNDED = 4
 Setting = dict[str, Any]
 """method; options and recipe, as `fit` takes them."""
 
 
-def convolutional(draw: np.random.Generator) -> Setting:
-    """One to four convolutions, the channels of the code, and how it is trained."""
-    options = {"depth": int(draw.integers(1, 5)), "code_channels": int(draw.choice([2, 4, 8, 16]))}
+def convolutional(draw: np.random.Generator, image_shape: tuple[int, int, int]) -> Setting:
+    """One to four convolutions, about how many numbers the code has, and how it is trained."""
+    depth = int(draw.integers(1, 5))
+    places = math.prod(-(-side // 2**depth) for side in image_shape[:2])
+    options = {"depth": depth, "code_channels": max(1, round(int(draw.choice(NUMBERS)) / places))}
     return {"method": "stacked", "options": options, "recipe": _adam_or_momentum(draw)}
 
 
-def fully_connected(draw: np.random.Generator) -> Setting:
+def fully_connected(draw: np.random.Generator, image_shape: tuple[int, int, int]) -> Setting:
     """One hidden layer or more, its units, and how it is trained."""
     method = str(draw.choice(["ann", "tied", "deep"]))
-    units = int(draw.choice([16, 32, 64, 128, 256, 400]))
+    units = int(draw.choice(NUMBERS))
     if method == "deep":
         widths = [size for size in (512, 128) if size > units][int(draw.integers(0, 2)) :]
         return {"method": method, "options": {"widths": [*widths, units]}, "recipe": _adam_or_momentum(draw)}
@@ -59,13 +66,14 @@ def _adam_or_momentum(draw: np.random.Generator) -> dict[str, Any]:
     return {"optimiser": "sgd", "momentum": 0.9, "learning_rate": float(draw.choice([0.3, 1.0, 3.0]))}
 
 
-SPACES: dict[str, Callable[[np.random.Generator], Setting]] = {
+SPACES: dict[str, Callable[[np.random.Generator, tuple[int, int, int]], Setting]] = {
     "convolutional": convolutional,
     "fully connected": fully_connected,
 }
 """What is drawn from, by the name of the search."""
 SECONDS = {"convolutional": 60e-6, "fully connected": 25e-6}
 """Of an image and epoch, roughly."""
+FREEZING_SECONDS = 2.0
 
 
 @final
@@ -87,21 +95,22 @@ class StructureSearch(Study):
 
     def seconds(self, material: Material) -> float:
         images = min(LEARNED, len(material.train) * 4 // 5)
-        return sum(count * epochs for count, epochs in self._rounds()) * images * SECONDS[self.name]
+        each = images * SECONDS[self.name]
+        return sum(count * (epochs * each + FREEZING_SECONDS) for count, epochs in self._rounds())
 
     def run(self, material: Material, tick: Tick) -> Finding:
         order = np.random.default_rng(0).permutation(len(material.train))
         validated = min(VALIDATED, len(order) // 5)
         unseen, seen = material.train[order[:validated]], material.train[order[validated:][:LEARNED]]
         draw = np.random.default_rng(0)
-        alive = [SPACES[self.name](draw) for _ in range(self.drawn)]
+        alive = [SPACES[self.name](draw, seen.image_shape) for _ in range(self.drawn)]
         trials: list[dict[str, Any]] = []
         for count, epochs in self._rounds():
             ranked: list[tuple[float, int, Setting]] = []
             for setting in alive[:count]:
                 trials.append(setting | {"epochs": epochs} | _tried(setting, epochs, seen, unseen))
                 ranked.append((-trials[-1]["psnr_db"], len(ranked), setting))
-                tick(epochs * len(seen) * SECONDS[self.name])
+                tick(epochs * len(seen) * SECONDS[self.name] + FREEZING_SECONDS)
             alive = [setting for _, _, setting in sorted(ranked, key=lambda entry: entry[:2])]
         return Finding(facts={"trials": trials, "images": len(seen), "validated": len(unseen)})
 
@@ -143,7 +152,7 @@ def _tried(setting: Setting, epochs: int, seen: ImageSet, unseen: ImageSet) -> d
     """psnr_db of the unseen images at about BYTES an image, 0 where the setting cannot be had; model_bytes."""
     try:
         model = fit(seen, setting["method"], 0, options=setting["options"], epochs=epochs, **setting["recipe"])
-        codec = freeze_to_bytes(model.network, seen, BYTES)
+        codec = freeze_to_bytes(model.network, seen[:FROZEN], BYTES)
     except (TrainingDiverged, OutOfReach) as error:
         return {"psnr_db": 0.0, "model_bytes": 0, "failed": str(error)}
     recovered = codec.decode(codec.encode(unseen.images), len(unseen))

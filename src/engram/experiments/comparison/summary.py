@@ -35,16 +35,14 @@ def summary(rows: Sequence[Row]) -> dict[str, Any]:
     return {"points": points, "bjontegaard": list(_rates(measured))}
 
 
-def over_seeds(rows: Iterable[Row]) -> Iterator[Row]:
+def over_seeds(rows: Sequence[Row]) -> Iterator[Row]:
     """One row for each setting of each method: `seeds` says of how many trainings, numbers are means over them.
 
     `deviation` has the sample standard deviation of psnr_db, of bytes_per_image and of each accuracy.
     """
     together: dict[tuple[str, str], list[Row]] = {}
     for row in rows:
-        if "error" in row:
-            yield dict(row)
-        else:
+        if "error" not in row:
             together.setdefault((row["method"], row["setting"]), []).append(row)
     for runs in together.values():
         first = {name: value for name, value in runs[0].items() if name != "seed"} | {"seeds": len(runs)}
@@ -58,6 +56,7 @@ def over_seeds(rows: Iterable[Row]) -> Iterator[Row]:
                 name: statistics.stdev(run["accuracy"][name] for run in runs) for name in first["accuracy"]
             }
         yield first
+    yield from (dict(row) for row in rows if "error" in row)
 
 
 def _mean(values: Sequence[float]) -> float:
