@@ -10,7 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
-from engram.datasets import wardrobe
+from engram import models
+from engram.datasets import arrays, wardrobe
+from engram.training.fit import fit
 
 
 def engram(*arguments: object) -> subprocess.CompletedProcess[str]:
@@ -53,3 +55,29 @@ def test_train_pack_verify_unpack(tmp_path: Path) -> None:
         refused = engram("train", images, "--method", "spatial", option, 3, "-o", tmp_path / "n")
         assert refused.returncode == 2
         assert f"{option} is for" in refused.stderr
+
+
+def test_a_model_is_trained_on_for_a_task(tmp_path: Path) -> None:
+    drawn = wardrobe.draw(60, 0, shape=(16, 16))
+    arrays.save(tmp_path / "images.npz", drawn)
+    images, judge, start, more = (tmp_path / name for name in ("images.npz", "judge", "start", "more"))
+    fit(drawn, "judge", epochs=1, options={"widths": [4]}).save(judge)
+    fit(drawn, "spatial", epochs=1, options=dict.fromkeys(("context", "hidden"), 8)).save(start)
+    result("train", images, "--method", "spatial", "--epochs", 1, "--start", start, "--task", judge, "-o", more)
+    facts = models.load(more).facts
+    assert facts["options"] == models.load(start).facts["options"]
+    assert facts["start"] == models.load(start).identity
+    assert (facts["task"], facts["recipe"]["task_weight"]) == (models.load(judge).identity, 200.0)
+    refused = engram("train", images, "--method", "transform", "--start", start, "-o", tmp_path / "n")
+    assert refused.returncode == 2
+    assert "--start is for what is trained from weights; transform starts from the images" in refused.stderr
+
+
+def test_a_restoration_is_trained_for_a_largest_error(tmp_path: Path) -> None:
+    arrays.save(tmp_path / "images.npz", wardrobe.draw(60, 0, shape=(16, 16)))
+    images, model = tmp_path / "images.npz", tmp_path / "model"
+    result("train", images, "--method", "restoration", "--epochs", 1, "--max-error", 8, "-o", model)
+    assert models.load(model).facts["options"]["max_error"] == 8
+    refused = engram("train", images, "--method", "restoration", "-o", tmp_path / "n")
+    assert refused.returncode == 2
+    assert "a restoration takes a --max-error, that of the pixel code" in refused.stderr

@@ -40,7 +40,7 @@ def test_train_pack_unpack(tmp_path: Path) -> None:
     assert "transform was trained for one rate" in refused.stderr
     refused = engram("train", images, "--method", "ann", "--bytes", 6, "-o", tmp_path / "n")
     assert refused.returncode == 2
-    assert "--bytes is for transform; ann is packed at any rate" in refused.stderr
+    assert "--bytes is for transform; how many ann takes is asked of `engram pack --bytes`" in refused.stderr
 
 
 def test_a_task_is_a_classifier_that_is_spared(tmp_path: Path) -> None:
@@ -59,7 +59,7 @@ def test_a_task_is_a_classifier_that_is_spared(tmp_path: Path) -> None:
     for options, message in (
         (("--task-weight", 7), "--task-weight takes a --task"),
         (("--task", "nothing"), "'nothing' is no file, and no judge that comes with engram"),
-        (("--task", judge, "--method", "ann"), "--task and --task-weight are for transform, not for ann"),
+        (("--task", judge, "--method", "ann"), "--task is for transform and spatial, not for ann"),
     ):
         refused = engram(*train, tmp_path / "n", *options)
         assert refused.returncode == 2

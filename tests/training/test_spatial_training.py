@@ -11,14 +11,16 @@ import torch
 from engram.codecs.freeze import freeze
 from engram.codecs.spatial.codec import Spatial
 from engram.datasets import wardrobe
+from engram.errors import UsageError
 from engram.images import ImageSet
 from engram.models import Model
 from engram.networks import spatial as networks
+from engram.networks.classifier import Classifier
 from engram.networks.registry import restore
 from engram.networks.running import to_tensor
 from engram.training import checkpoint as checkpoint_module
 from engram.training.fit import fit
-from engram.training.transform import bits_of
+from engram.training.transform import bits_of, confusion
 
 SMALL = {"analysis_width": 8, "synthesis_width": 8, "context": 12, "hidden": 20}
 
@@ -87,3 +89,35 @@ def test_whole_numbers_cost_next_to_nothing(trained: Model, images: ImageSet) ->
     assert np.mean(lost) < 0.05
     assert max(lost) < 0.1
     assert np.mean(more) < 1.02
+
+
+def test_a_trained_model_is_trained_on(trained: Model, images: ImageSet) -> None:
+    more = fit(images, "spatial", epochs=1, batch_size=50, learning_rate=1e-4, start=trained)
+    assert more.facts["losses"][0] < 0.75 * trained.facts["losses"][0]
+    assert more.facts["options"] == SMALL
+    assert more.facts["start"] == trained.identity
+    with pytest.raises(UsageError, match="to start from has another hidden; leave that out"):
+        fit(images, "spatial", options={"hidden": 21}, start=trained)
+    with pytest.raises(UsageError, match="is spatial for images of 14 x 12 x 1, not tied for 14 x 12 x 1"):
+        fit(images, "tied", start=trained)
+    with pytest.raises(UsageError, match="transform starts from the components of its images"):
+        fit(images, "transform", start=trained)
+    with pytest.raises(UsageError, match="pca is solved, not trained: it starts from nothing"):
+        fit(images, "pca", start=trained)
+
+
+def test_a_task_spares_what_its_classifier_sees(trained: Model, images: ImageSet) -> None:
+    task = fit(images, "classifier", epochs=20, learning_rate=0.1, batch_size=20)
+    classifier = restore(task)
+    assert isinstance(classifier, Classifier)
+    lost = []
+    for weighed in ({}, {"task": task, "task_weight": 1000.0}):
+        network = restore(fit(images, "spatial", epochs=8, batch_size=25, start=trained, **weighed))  # type: ignore[arg-type]
+        assert isinstance(network, networks.Spatial)
+        with torch.no_grad():
+            inputs, steps = to_tensor(images.images), torch.full((len(images),), 150.0)
+            made = network.synthesis(network.analysis(inputs, steps).round(), steps)
+            lost.append(confusion(classifier, made.clamp(0, 1), inputs).item())
+    assert lost[1] < 0.8 * lost[0]
+    with pytest.raises(UsageError, match="a task and its weight go together"):
+        fit(images, "spatial", options=SMALL, task_weight=1.0)

@@ -111,7 +111,7 @@ def test_a_task_and_its_weight_go_together(images: ImageSet) -> None:
     for weighed in ({"task": task}, {"task_weight": 1.0}):
         with pytest.raises(UsageError, match="a task and its weight go together"):
             fit(images, "transform", options=SMALL, **weighed)  # type: ignore[arg-type]
-    with pytest.raises(UsageError, match="transform is the method that can be trained for one"):
+    with pytest.raises(UsageError, match="transform and spatial can be trained for one"):
         fit(images, "tied", task=task)
     with pytest.raises(UsageError, match="a task's weight is 0 or more, not -1"):
         fit(images, "transform", options=SMALL, task=task, task_weight=-1.0)

@@ -38,13 +38,13 @@ _METHODS_OF: dict[str, tuple[str, ...]] = {
     "noise_strength": AUTO_ASSOCIATIVE,
     "effort": ("pixel",),
     "max_error": ("pixel", "restoration"),
-    "task": ("transform",),
-    "task_weight": ("transform",),
+    "task": ("transform", "spatial"),
+    "task_weight": ("transform", "spatial"),
     "bytes": ("transform",),
 }
 _TRAINED = "epochs", "learning_rate", "batch_size", "precision"
 _INSTEAD = {
-    "bytes": "{method} is packed at any rate, with `engram pack --bytes`",
+    "bytes": "how many {method} takes is asked of `engram pack --bytes`",
     "hidden": "the code of {method} is not set so",
 }
 
@@ -59,6 +59,8 @@ def check_options(method: str, given: set[str]) -> None:
             raise UsageError(f"{option} is for {_listed(methods)}{separator}{instead}")
         if name in _TRAINED and method in SOLVED:
             raise UsageError(f"{option} is for what is trained; {method} is solved at once")
+    if "start" in given and method in (*SOLVED, "transform"):
+        raise UsageError(f"--start is for what is trained from weights; {method} starts from the images")
     if method == "restoration" and "max_error" not in given:
         raise UsageError("a restoration takes a --max-error, that of the pixel code")
     for name, needed in (("task_weight", "task"), ("noise_strength", "noise")):

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from engram.cli.methods import Method, check_options, options_of
 from engram.cli.terminal import Json, progress_bar, tell
+
+if TYPE_CHECKING:
+    from engram import models
 
 TASK_WEIGHT = 200.0
 """It costs a tenth of a decibel (LOG.md)."""
@@ -72,7 +75,12 @@ def train(
     ] = None,
     task: Annotated[
         str | None,
-        typer.Option(metavar="MODEL", help="Of transform: a classifier whose view of the images is spared too."),
+        typer.Option(
+            metavar="MODEL", help="Of transform, spatial: a classifier whose view of the images is spared too."
+        ),
+    ] = None,
+    start: Annotated[
+        Path | None, typer.Option(metavar="MODEL", help="A trained model of METHOD to train on, with its own options.")
     ] = None,
     task_weight: Annotated[float | None, typer.Option(help="Bits an image to spare it one nat; default 200.")] = None,
     precision: Annotated[
@@ -94,6 +102,7 @@ def train(
     A training that was stopped goes on where it was when the same command is given again: its state is kept in
     MODEL.checkpoint until MODEL is complete. Of DATA that comes divided, the train half is used.
     """
+    from engram import models
     from engram.datasets import source
     from engram.files import OutputExists
     from engram.images import Splits
@@ -102,7 +111,7 @@ def train(
         raise OutputExists(f"{out} exists already; choose another name, or force it with --force")
     own: dict[str, object] = {"bits": bits, "bytes": bytes_, "max_error": max_error, "effort": effort, "hidden": hidden}
     own |= {"task": task, "task_weight": task_weight, "widths": widths, "depth": depth, "code_channels": code_channels}
-    own |= {"sparsity": sparsity, "noise": noise, "noise_strength": noise_strength}
+    own |= {"sparsity": sparsity, "noise": noise, "noise_strength": noise_strength, "start": start}
     own |= {"epochs": epochs, "learning_rate": learning_rate, "batch_size": batch_size, "precision": precision}
     check_options(method, {name for name, value in own.items() if value is not None})
     with progress_bar("Reading", unit="images") as progress:
@@ -123,18 +132,13 @@ def train(
     options = options_of(method, hidden, widths)
     shape = {"depth": depth, "code_channels": code_channels, "sparsity": sparsity}
     options |= {name: value for name, value in shape.items() if value is not None}
-    if method == "pixel":
+    if method == "pixel" and (start is None or effort is not None or max_error is not None):
         from engram.networks.pixel import EFFORTS
 
         options = EFFORTS[effort or "default"] | {"max_error": max_error or 0}
     elif max_error is not None:
         options["max_error"] = max_error
-    spared = None
     if task is not None:
-        from engram.archive import shipped
-        from engram.models import load
-
-        spared = load(Path(task) if Path(task).exists() else shipped.judge(task))
         changes["task_weight"] = TASK_WEIGHT if task_weight is None else task_weight
     checkpoint = out.with_name(out.name + ".checkpoint")
     with progress_bar(f"Training {method}", unit="epochs") as progress:
@@ -146,7 +150,8 @@ def train(
             options=options,
             checkpoint=checkpoint,
             progress=progress,
-            task=spared,
+            task=_classifier(task),
+            start=None if start is None else models.load(start),
             **changes,
         )
     if bits is not None:
@@ -176,3 +181,11 @@ def train(
         f"loss {result['loss']:.5f} after {done} epochs on {len(images):,} images in {seconds:.1f} s"
     )
     tell(result, prose, as_json)
+
+
+def _classifier(task: str | None) -> models.Model | None:
+    """The model of a file, or of a judge that engram brings."""
+    from engram import models
+    from engram.archive import shipped
+
+    return None if task is None else models.load(Path(task) if Path(task).exists() else shipped.judge(task))

@@ -15,11 +15,13 @@ from engram.images import ImageSet
 from engram.models import Model
 from engram.networks.classifier import Classifier
 from engram.networks.judge import JudgeNetwork
-from engram.networks.registry import make, restore
+from engram.networks.registry import Trainable, make, restore
 from engram.networks.transform import sizes_for
 from engram.training.loop import History, train
-from engram.training.recipe import RECIPES
+from engram.training.recipe import RECIPES, Recipe
 
+TASKED = ("transform", "spatial")
+"""The methods that can be trained for a task."""
 Progress = Callable[[int, int], None]
 """Called after each epoch with (epochs done, epochs in all)."""
 Watch = Callable[[int, nn.Module], None]
@@ -37,17 +39,21 @@ def fit(
     progress: Progress | None = None,
     watch: Watch | None = None,
     task: Model | None = None,
+    start: Model | None = None,
     **recipe_changes: Any,
 ) -> Model:
     """The model of `method` (those of `RECIPES` and of `PROJECTIONS`) trained on the images by its recipe.
 
     `options` go to the network (hidden=40), recipe changes to the recipe (epochs=20, learning_rate=10.0). With a
     checkpoint file, a training that was killed goes on where it was, to the same result. `task`, a trained classifier,
-    and the recipe's task_weight make a transform code spare what that classifier sees.
+    and the recipe's task_weight make a transform or spatial code spare what that classifier sees. `start`, a trained
+    model of the method, is trained on, with its options; transform takes none, for it starts from the images.
     A projection (pca, lda, isomap) is solved, not trained: its one option is `units`, and it has no recipe.
     Raises UsageError for unknown names, TrainingDiverged for a loss that is no number.
     """
     if method in PROJECTIONS:
+        if start is not None:
+            raise UsageError(f"{method} is solved, not trained: it starts from nothing")
         return _projected(images, method, seed, options or {}, recipe_changes, task)
     if method not in RECIPES:
         raise UsageError(f"there is no method {method!r} to train; there are {', '.join([*RECIPES, *PROJECTIONS])}")
@@ -62,7 +68,7 @@ def fit(
         options.setdefault("classes", len(images.class_names))
     if method == "transform" and recipe.bytes_per_image is not None:
         options = sizes_for(recipe.bytes_per_image) | options
-    network = make(method, images.image_shape, seed, recipe.initial_scale, **options)
+    network = _start(images, method, start, options, recipe, seed)
 
     def after_epoch(done: int, history: History) -> None:
         if progress is not None:
@@ -71,8 +77,8 @@ def fit(
             watch(done, network)
 
     judged_by = None if task is None else restore(task)
-    if judged_by is not None and not (isinstance(judged_by, Classifier | JudgeNetwork) and method == "transform"):
-        raise UsageError("a task is a classifier, and transform is the method that can be trained for one")
+    if judged_by is not None and not (isinstance(judged_by, Classifier | JudgeNetwork) and method in TASKED):
+        raise UsageError("a task is a classifier, and transform and spatial can be trained for one")
     history = train(
         network,
         images,
@@ -91,10 +97,34 @@ def fit(
         "images_sha256": images.fingerprint(),
         "class_names": list(images.class_names),
         "task": None if task is None else task.identity,
+        "start": None if start is None else start.identity,
         "losses": history.losses,
         "epoch_seconds": history.seconds,
     }
     return Model(network.describe(), facts)
+
+
+def _start(
+    images: ImageSet, method: str, start: Model | None, options: dict[str, Any], recipe: Recipe, seed: int
+) -> Trainable:
+    """The network that a training begins with: drawn from the seed, or one that was trained. Raises UsageError."""
+    if start is None:
+        return make(method, images.image_shape, seed, recipe.initial_scale, **options)
+    if method == "transform":
+        raise UsageError("transform starts from the components of its images, not from a model")
+    if (start.network.method, start.network.image_shape) != (method, images.image_shape):
+        found, wanted = (" x ".join(map(str, shape)) for shape in (start.network.image_shape, images.image_shape))
+        raise UsageError(
+            f"the model to start from is {start.network.method} for images of {found}, not {method} for {wanted}"
+        )
+    network = restore(start)
+    own = network.options
+    differing = [
+        name for name, value in options.items() if own[name] != (list(value) if isinstance(value, tuple) else value)
+    ]
+    if differing:
+        raise UsageError(f"the model to start from has another {', '.join(differing)}; leave that out")
+    return network
 
 
 def _projected(

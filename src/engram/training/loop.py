@@ -131,7 +131,7 @@ def _step_of(
     if isinstance(network, Transform):
         return RateDistortionStep(network, recipe, images, seed, task)
     if isinstance(network, Spatial):
-        return SpatialStep(network, recipe, images, seed)
+        return SpatialStep(network, recipe, images, seed, task)
     if isinstance(network, RestorationNetwork):
         return RestorationStep(network, recipe, images, seed)
     if isinstance(network, PixelNetwork):

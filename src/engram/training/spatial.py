@@ -2,6 +2,10 @@
 
 The loss is bits + weight * mean squared error, where the weight is what a step is worth at high rates; rounding is
 stood in for as in `training/transform`. Coarse steps count for more, or the fine ones' many bits would drown them.
+
+For a task, a third term says how much a classifier of the images loses, and only the coarse steps are learned. That
+classifier must not judge the result: it sees the images shifted and with noise, or the code would learn to write what
+no other classifier reads.
 """
 
 from __future__ import annotations
@@ -13,13 +17,20 @@ from typing import final
 import torch
 from torch import Tensor
 
+from engram.errors import UsageError
+from engram.networks.classifier import Classifier
+from engram.networks.judge import JudgeNetwork
 from engram.networks.spatial import MIDDLE_STEP, Spatial
 from engram.training.recipe import Recipe
 from engram.training.steps import Step, optimiser_state, restore_optimiser
-from engram.training.transform import LARGEST_GRADIENT, bits_of
+from engram.training.transform import LARGEST_GRADIENT, bits_of, confusions
 
 STEPS = 14.0, 450.0
 """The quantisation steps that are learned, in gray levels; each octave is drawn as often."""
+TASK_STEPS = 36.0, 450.0
+"""Those that are learned for a task: finer ones lose nothing that a classifier sees."""
+TASK_SHIFT, TASK_NOISE = 1, 4 / 255
+"""By how many pixels images are shifted for the task's classifier, at most, and the deviation of the noise."""
 WARM_UP = 200
 """Steps until the learning rate is what the recipe says; it falls from FALLING on, by a cosine."""
 FALLING = 0.3
@@ -33,7 +44,17 @@ COUNTED = 0.9
 class SpatialStep(Step):
     """Steps towards the fewest errors at every rate, over all epochs of the recipe. The loss is in bits for a value."""
 
-    def __init__(self, network: Spatial, recipe: Recipe, images: Tensor, seed: int) -> None:
+    def __init__(
+        self,
+        network: Spatial,
+        recipe: Recipe,
+        images: Tensor,
+        seed: int,
+        task: Classifier | JudgeNetwork | None = None,
+    ) -> None:
+        if (task is None) != (recipe.task_weight == 0):
+            raise UsageError("a task and its weight go together: give both, or neither")
+        self.task = None if task is None else task.to(images.device).requires_grad_(False)
         self.network, self.recipe, self.seed, self.done = network, recipe, seed, 0
         self.values = math.prod(network.image_shape)
         self.steps = recipe.epochs * -(-len(images) // recipe.batch_size)
@@ -58,7 +79,8 @@ class SpatialStep(Step):
     def _loss(self, images: Tensor, whole: bool) -> Tensor:
         network = self.network
         drawn = torch.rand(len(images), generator=self.draws, device=images.device)
-        steps = STEPS[0] * (STEPS[1] / STEPS[0]) ** drawn
+        finest, coarsest = STEPS if self.task is None else TASK_STEPS
+        steps = finest * (coarsest / finest) ** drawn
         with torch.autocast(images.device.type, torch.bfloat16, self.recipe.precision == "bfloat16"):
             with torch.set_grad_enabled(not whole):
                 code = network.analysis(images, steps).float()
@@ -70,7 +92,17 @@ class SpatialStep(Step):
         bits = bits_of(counted, mean, log_scale).flatten(1).sum(1)
         errors = (255 * (made - images)).square().flatten(1).sum(1)
         losses = bits + 6 / math.log(2) / steps.square() * errors
+        if self.task is not None:
+            losses = losses + self.recipe.task_weight * self._confusions(self.task, made, images)
         return (losses * (steps / MIDDLE_STEP) ** COUNTED).mean() / self.values
+
+    def _confusions(self, task: Classifier | JudgeNetwork, made: Tensor, images: Tensor) -> Tensor:
+        """How far the classes seen in each image that came back are from those in the original, in nats."""
+        shift = torch.randint(-TASK_SHIFT, TASK_SHIFT + 1, (2,), generator=self.draws, device=images.device).tolist()
+        noise = torch.randn(images.shape, generator=self.draws, device=images.device) * TASK_NOISE
+        seen = [(some.roll(shift, (2, 3)) + noise) for some in (made.clamp(0, 1), images)]
+        with torch.autocast(images.device.type, torch.bfloat16, self.recipe.precision == "bfloat16"):
+            return confusions(task, *seen)
 
     def state(self) -> dict[str, Tensor]:
         return {"done": torch.tensor(self.done)} | optimiser_state(self.optimiser)

@@ -117,10 +117,15 @@ def confusion(task: Classifier | JudgeNetwork, made: Tensor, images: Tensor) -> 
 
     The mean over the images of the Kullback-Leibler divergence, in nats.
     """
+    return confusions(task, made, images).mean()
+
+
+def confusions(task: Classifier | JudgeNetwork, made: Tensor, images: Tensor) -> Tensor:
+    """`confusion` of each image by itself."""
     with torch.no_grad():
-        wanted = task(images).log_softmax(1)
-    found: Tensor = task(made).log_softmax(1)
-    return functional.kl_div(found, wanted, reduction="batchmean", log_target=True)
+        wanted = task(images).float().log_softmax(1)
+    found: Tensor = task(made).float().log_softmax(1)
+    return functional.kl_div(found, wanted, reduction="none", log_target=True).sum(1)
 
 
 def bits_of(symbols: Tensor, mean: Tensor, log_scale: Tensor) -> Tensor:
