@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from PIL import features
 
 from engram.datasets import wardrobe
-from engram.evaluation.distortion import max_error, psnr_db
 from engram.errors import MissingLibrary
+from engram.evaluation.distortion import max_error, psnr_db
 from engram.evaluation.rivals import RIVALS, RivalFailed
 from engram.evaluation.sharing import share, unshare
 from engram.images import ImageSet

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, final
 
 from engram.archive import shipped
 from engram.codecs.contract import Codec
 from engram.codecs.dial import OutOfReach, freeze_to_bytes
+from engram.codecs.freeze import freeze
 from engram.codecs.projection import project
 from engram.codecs.raw import Raw
 from engram.codecs.spatial.codec import Spatial
@@ -23,6 +25,7 @@ from engram.training.fit import fit
 from engram.training.learning import learn, learn_spatial
 from engram.training.workers import Tick
 
+MANY_BITS = 4
 Settings = Iterator[tuple[str, Codec]]
 """What a setting is called, and the codec at it."""
 
@@ -129,12 +132,13 @@ class NetworkJob(CodecJob):
         """The network, trained."""
 
     def codecs(self, material: Material, tick: Tick) -> Settings:
-        network = self.network(material, tick)
+        network, reached = self.network(material, tick), 0
         for asked in self.bytes_asked:
-            try:
+            with suppress(OutOfReach):
                 yield f"{asked} bytes asked", freeze_to_bytes(network, material.train, asked)
-            except OutOfReach:
-                continue
+                reached += 1
+        if not reached:  # a code of few numbers
+            yield f"{MANY_BITS} bits a unit", freeze(network, material.train, bits=MANY_BITS)
 
 
 @final

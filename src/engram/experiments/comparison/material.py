@@ -72,7 +72,9 @@ class Material:
         return np.lexsort((self.test.labels, rank))[:SHOWN]
 
 
-def prepare(data: str, folder: Path, sizes: Sizes, progress: Progress | None = None) -> Material:
+def prepare(
+    data: str, folder: Path, sizes: Sizes, progress: Progress | None = None, workers: int | None = None
+) -> Material:
     """The material of DATA: its halves, drawn from a seed down to the sizes, and its judges.
 
     Judges are those that engram brings for these classes, or are trained on the first half and kept in the folder.
@@ -97,7 +99,7 @@ def prepare(data: str, folder: Path, sizes: Sizes, progress: Progress | None = N
         for name, method in JUDGES.items()
     }
     missing = [name for name, path in files.items() if not path.exists()]
-    for name, judge in run_jobs(_learn, missing, (train, sizes)):
+    for name, judge in run_jobs(_learn, missing, (train, sizes), workers=workers):
         folder.mkdir(parents=True, exist_ok=True)
         judge.save(files[name])
     return Material(data, train, test, known, tuple(files.items()))

@@ -54,9 +54,9 @@ def compare(
     report = progress or (lambda what, done, total: None)
     started = time.perf_counter()
     sizes = sizes or SIZES[quick]
-    material = prepare(data, out / WORK, sizes, lambda done, total: report("data", done, total))
+    material = prepare(data, out / WORK, sizes, lambda done, total: report("data", done, total), workers)
     planned = plan(material, quick=quick, seeds=seeds, methods=methods)
-    findings = _find(planned, material, out / WORK, workers, report)
+    findings = find(planned, material, out / WORK, workers, report)
     rows = [row for item in planned for row in _rows(item, findings[item])]
     results = {
         "format": "engram-comparison/1",
@@ -82,7 +82,7 @@ def _rows(item: Job, found: Finding) -> Iterable[Row]:
     return found.rows if not found.error else [item.placed() | {"error": found.error}]
 
 
-def _find(
+def find(
     planned: Sequence[Job], material: Material, folder: Path, workers: int | None, report: Progress
 ) -> dict[Job, Finding]:
     """Each job's finding: read where an earlier run left it, found where not, the longest first."""
