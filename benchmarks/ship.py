@@ -38,6 +38,9 @@ KEPT = (
 STEPS = (32, 48, 64, 80, 112, 160, 240, 340, 500, 750)
 """Of a spatial model, in half gray levels: from about 110 to 8 bytes an image."""
 
+TASK_STEPS = (110, 170, 240, 340, 500, 750)
+"""Of one trained for a task, which knows coarse steps only: from about 48 bytes an image on."""
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -78,7 +81,8 @@ def ship_judge(name: str, model: models.Model, test: ImageSet, data: str) -> dic
 def ship(name: str, model: models.Model, data: Splits, data_name: str, judges: dict[str, Judge]) -> dict[str, Any]:
     """The card of a codec's model, which now comes with engram. A classifier that it was trained for is no judge."""
     train, test = data
-    judges = {name: judge for name, judge in judges.items() if judge.identity != model.facts.get("task")}
+    task = model.facts.get("task")
+    judges = {name: judge for name, judge in judges.items() if judge.identity != task}
     codec = engram.freeze(model, train)
     engram.pack(ImageSet(test.images[:0]), codec, FOLDER / f"{name}.egm", force=True)
     card = about(name, model, data_name) | {
@@ -86,6 +90,11 @@ def ship(name: str, model: models.Model, data: Splits, data_name: str, judges: d
         "measured_on": f"{data_name}:test, {len(test):,} images, without labels",
         "limits": limits_of(codec.max_error, codec.image_shape),
     }
+    if task is not None:
+        card |= {"task": task, "start": model.facts["start"]}
+        card["limits"] += (
+            " Trained for coarse steps, to spare what one classifier sees; others than the judges may see less."
+        )
     if not isinstance(codec, Spatial):
         return card | {"measured": measured(codec, test, judges)}
     analysis = replace(model.network, synthesis=(), prior=())
@@ -93,7 +102,10 @@ def ship(name: str, model: models.Model, data: Splits, data_name: str, judges: d
     shipped.names.cache_clear()
     codec = shipped.load(name)  # with its analysis in 16 bits
     assert isinstance(codec, Spatial)
-    rows = [{"step": step} | measured(codec.at(step), test, judges) for step in STEPS]
+    rows = [
+        {"step": step} | measured(codec.at(step), test, judges)
+        for step in (TASK_STEPS if model.facts.get("task") else STEPS)
+    ]
     sizes = {"model_bytes": len(codec.model), "analysis_bytes": (FOLDER / f"{name}{ANALYSIS}").stat().st_size}
     return card | {"measured": sizes | {"curve": rows}}
 
