@@ -4,8 +4,8 @@ Each row of a matrix is cut into pieces of equal length, and every piece becomes
 by k-means; a model holds the codewords once, and which of them stands where. Decoding multiplies by the matrix that
 these make, so it takes as long as before.
 
-A row counts in k-means as much as its input varies. Then the codewords are tuned, in closed form: with the choices as
-they are, the sums over the training images come as near to what they were as they can, by least squares,
+A row counts in k-means as much as its input varies. Rows are then given codewords one after another, each with what the
+errors of those before call for. Then the codewords are tuned, in closed form: with the choices as they are, the sums over the training images come as near to what they were as they can, by least squares,
 
     E |x (W - W')|^2,   W'[i, piece b] = codebook[chosen[i, b]],
 
@@ -74,17 +74,19 @@ def _of_codewords(layer: IntegerLayer, x: Floats, codewords: int, length: int, s
     if codewords * length + len(pieces) >= weight.size or codewords > len(pieces):
         return layer
     worth = np.repeat(x.var(axis=0, dtype=np.float64), weight.shape[1] // length) + 1e-9
-    codebook, chosen = _clustered(pieces, worth / worth.max(), codewords, seed)
-    chosen = chosen.reshape(len(weight), -1)
-    products = Products(_tuned(codebook, chosen, weight, x), chosen)
+    codebook = _clustered(pieces, worth / worth.max(), codewords, seed)
+    centred = (x - x.mean(axis=0)).astype(np.float64)
+    square = centred.T @ centred
+    chosen = _chosen(codebook, weight, square)
+    products = Products(_tuned(codebook, chosen, weight, square), chosen)
     bias = layer.linear.bias + np.rint(x.mean(axis=0, dtype=np.float64) @ (weight - products.weight))
     return replace(layer, linear=with_numbers(layer.linear, products.weight, bias), products=products)
 
 
 def _clustered(
     pieces: NDArray[np.float64], worth: NDArray[np.float64], codewords: int, seed: int
-) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """(codewords [codewords, length], which of them each piece is)."""
+) -> NDArray[np.float64]:
+    """Codewords, [codewords, length]."""
     try:
         from sklearn.cluster import KMeans
     except ImportError as error:
@@ -95,15 +97,36 @@ def _clustered(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of fewer distinct pieces than codewords, which is no harm
         found = KMeans(codewords, n_init=1, max_iter=25, random_state=seed).fit(pieces, sample_weight=worth)
-    return found.cluster_centers_, found.labels_.astype(np.int64)
+    centres: NDArray[np.float64] = found.cluster_centers_.astype(np.float64)
+    return centres
+
+
+def _chosen(
+    codebook: NDArray[np.float64], weight: NDArray[np.float64], square: NDArray[np.float64]
+) -> NDArray[np.int64]:
+    """int64[inputs, pieces]: the codewords nearest to each row, and to what the errors of the rows before call for.
+
+    square: x'x of the inputs around their mean. As the encoder shapes the noise of a code, here that of weights.
+    """
+    damped = square + RIDGE * (np.trace(square) or 1.0) / len(square) * np.eye(len(square))
+    upper = np.linalg.cholesky(np.linalg.inv(damped)).T
+    left, sizes = weight.copy(), np.square(codebook).sum(axis=1)
+    chosen = np.empty((len(weight), weight.shape[1] // codebook.shape[1]), np.int64)
+    for row in range(len(weight)):
+        pieces = left[row].reshape(-1, codebook.shape[1])
+        chosen[row] = (sizes - 2 * pieces @ codebook.T).argmin(axis=1)
+        error = (left[row] - codebook[chosen[row]].ravel()) / upper[row, row]
+        left[row + 1 :] -= np.outer(upper[row, row + 1 :], error)
+    return chosen
 
 
 def _tuned(
-    codebook: NDArray[np.float64], chosen: NDArray[np.int64], weight: NDArray[np.float64], x: Floats
+    codebook: NDArray[np.float64],
+    chosen: NDArray[np.int64],
+    weight: NDArray[np.float64],
+    square: NDArray[np.float64],
 ) -> NDArray[np.int64]:
-    """The codebook, whole, that changes x @ weight least, around its mean over x[n, inputs]; the choices stay."""
-    centred = (x - x.mean(axis=0)).astype(np.float64)
-    square = centred.T @ centred
+    """The codebook, whole, with which x @ weight changes least around its mean; the choices stay. square: as before."""
     codewords, length = codebook.shape
     left, right = np.zeros((codewords, codewords)), np.zeros(codebook.shape)
     for piece, choices in enumerate(chosen.T):
