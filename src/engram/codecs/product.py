@@ -5,7 +5,8 @@ by k-means; a model holds the codewords once, and which of them stands where. De
 these make, so it takes as long as before.
 
 A row counts in k-means as much as its input varies. Rows are then given codewords one after another, each with what the
-errors of those before call for. Then the codewords are tuned, in closed form: with the choices as they are, the sums over the training images come as near to what they were as they can, by least squares,
+errors of those before call for. Then the codewords are tuned, in closed form: with the choices as they are, the sums
+over the training images come as near to what they were as they can, by least squares,
 
     E |x (W - W')|^2,   W'[i, piece b] = codebook[chosen[i, b]],
 
