@@ -78,8 +78,8 @@ def test_results_are_json_and_say_where_they_come_from(found: Comparison) -> Non
 def test_the_page_has_curves_strips_and_all_rows(found: Comparison) -> None:
     blocks = [block for section in document(found).sections for block in section.blocks]
     charts = [block for block in blocks if isinstance(block, RateChart)]
-    assert [chart.name for chart in charts][:2] == ["rates", "rates-with-model"]
-    assert {curve.label for curve in charts[0].curves} == {row["method"] for row in found.results["points"]}
+    assert [chart.name for chart in charts][:3] == ["headline", "rates", "rates-with-model"]
+    assert {curve.label for curve in charts[1].curves} == {row["method"] for row in found.results["points"]}
     table = max((block for block in blocks if isinstance(block, Table)), key=lambda block: len(block.rows))
     assert len(table.rows) == len(found.results["points"])
     strip = next(block for block in blocks if isinstance(block, Strip))

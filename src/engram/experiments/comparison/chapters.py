@@ -27,6 +27,11 @@ from engram.experiments.comparison.run import Comparison
 from engram.experiments.comparison.summary import ANCHORS
 from engram.images import Pixels
 
+HEADLINE = (
+    *("pixel", "spatial", "spatial-task", "restored", "pca", "cnn", "ann", "tied", "avif-atlas", "avif-shared"),
+    *("jxl-atlas", "webp-shared", "jpeg-plain-shared", "jxl-lossless-atlas", "png-each"),
+)
+"""What the first picture shows, where it was measured; those that come first keep their names."""
 STRIPS = 16, 64
 """Bytes an image at which pictures are shown beside each other."""
 NEAR = 1.35
@@ -38,6 +43,7 @@ def document(run: Comparison) -> Document:
     """The page of a comparison."""
     results = run.results
     sections = [
+        Section("In one picture", tuple(_headline(results["points"]))),
         Section(
             "What an image costs, and what is left of it", tuple(_curves(results["points"], len(run.material.test)))
         ),
@@ -80,6 +86,21 @@ def _summary(run: Comparison) -> str:
             f"images ({best['from_db']:.0f} to {best['to_db']:.0f} dB, the model apart), and finds any image alone."
         )
     return text
+
+
+def _headline(points: Iterable[Row]) -> Iterable[Block]:
+    chosen = [row for row in points if "error" not in row and row["method"] in HEADLINE]
+    if chosen:
+        yield RateChart(
+            "headline",
+            "The codes of engram, the paper's networks, and the best of the classical formats: all bytes but the "
+            "model. Of the formats only those called shared, and those of engram, find one image without the others.",
+            "bytes an image",
+            "PSNR, dB",
+            _families(sorted(chosen, key=lambda row: HEADLINE.index(row["method"])), BYTES, "psnr_db"),
+            groups=FAMILIES,
+            logarithmic_x=True,
+        )
 
 
 def _curves(points: Iterable[Row], images: int) -> Iterable[Block]:
