@@ -91,7 +91,7 @@ def _studies(*, quick: bool) -> Iterator[Job]:
         yield Reduction("fewer units", NAMED, 4, 32, 100, (50,))
         yield Weights("fewer weights", NAMED, 4, 32, 100, KEPT[1:2], CODEBOOKS[:1])
     else:
-        yield Reduction("fewer units", NAMED, 30, 32, 400, (200, 100, 50, 25))
+        yield Reduction("fewer units", NAMED, 30, 32, 400, (200, 100, 50, 32))
         yield Weights("fewer weights", NAMED, 30, 32, 400, KEPT, CODEBOOKS)
     yield from (StructureSearch(name, *((4, 1) if quick else (16, 2))) for name in SPACES)
 
