@@ -31,8 +31,8 @@ REVISION = 1
 class Finding:
     """What a job found. rows: of the table. facts: JSON-able, for a section of the page. pictures: uint8 arrays.
 
-    seconds: that it took. error: why nothing was found, in one line; empty where all went well. lasting: whether it
-    would be found again; a library may be installed the next time.
+    seconds: of processor time that it took. error: why nothing was found, in one line; empty where all went well.
+    lasting: whether it would be found again; a library may be installed the next time.
     """
 
     rows: tuple[Row, ...] = ()

@@ -40,6 +40,8 @@ NETWORKS: tuple[tuple[str, str, int, float], ...] = (
 """Method, family, epochs, seconds an image and epoch on one core."""
 PROJECTED: dict[str, int | None] = {"pca": 200, "lda": None, "isomap": 32}
 """Units of each projection."""
+SLOW_SECONDS = 5e-3
+"""A format that takes so long for an image alone is measured so at every other setting."""
 KEPT = 0.5, 0.2, 0.1, 0.05
 """Shares of the weights that pruning leaves."""
 CODEBOOKS = (256, 4), (256, 8), (64, 8), (256, 16)
@@ -102,7 +104,8 @@ def _rivals(*, quick: bool) -> Iterator[Job]:
         dial = format.dial[len(format.dial) // 3 :: 3] if quick else format.dial
         layouts = [rival.layout for rival in RIVALS.values() if rival.format is format]
         alone = tuple(layout for layout in layouts if layout in ("each", "shared"))
+        sparse = dial[1::2] if rivals.SLOW.get(name, 0) >= SLOW_SECONDS and len(dial) > 1 else dial
         for setting in dial:
             yield from (RivalPoint(name, setting, (layout,)) for layout in layouts if layout not in alone)
-            if alone:
+            if alone and setting in sparse:
                 yield RivalPoint(name, setting, alone)

@@ -107,7 +107,7 @@ def find(
 
 def _work(item: Job, material: Material, tick: Tick) -> Finding:
     """What the job finds, or why it does not; its ticks make up its seconds in any case."""
-    left, started = item.seconds(material), time.perf_counter()
+    left, started = item.seconds(material), time.process_time()
 
     def counted(amount: float) -> None:
         nonlocal left
@@ -123,4 +123,4 @@ def _work(item: Job, material: Material, tick: Tick) -> Finding:
     except Exception as error:  # one method's failure is a row of the table, not the end of all
         found = Finding(error=f"{type(error).__name__}: {error}".splitlines()[0], lasting=False)
     tick(left)
-    return replace(found, seconds=time.perf_counter() - started)
+    return replace(found, seconds=time.process_time() - started)
