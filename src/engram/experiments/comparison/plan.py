@@ -25,6 +25,8 @@ BYTES = 8, 16, 32, 64, 128
 STEPS = 32, 48, 64, 80, 112, 160, 250, 340, 500, 750
 """Of a spatial code, in half gray levels: from about 110 to 8 bytes for an image of 28 x 28."""
 MAX_ERRORS = 0, 1, 2, 4, 8
+PIXEL = "fashion-mnist-lossless", "fashion-mnist-max-error-"
+"""How the names of the pixel codes that come with engram begin."""
 OURS, PAPERS, NAMED = "engram", "the paper's", "named by the paper"
 FAMILIES = OURS, PAPERS, NAMED, *dict.fromkeys(rivals.FAMILIES.values())
 """In the order of the page's colours."""
@@ -66,9 +68,11 @@ def _ours(material: Material, *, quick: bool) -> Iterator[Job]:
     errors = MAX_ERRORS[::2] if quick else MAX_ERRORS
     if material.known:
         names = tuple(name for name in shipped.names() if name.startswith("fashion-mnist-"))
-        spatial = tuple(name for name in names if "spatial" in name)
-        yield Brought("pixel", OURS, tuple(name for name in names if name not in spatial))
-        for name in spatial:
+        yield Brought("pixel", OURS, tuple(name for name in names if name.startswith(PIXEL)))
+        restored = tuple(name for name in names if "restored" in name)
+        if restored:
+            yield Brought("restored", OURS, restored)
+        for name in (name for name in names if "spatial" in name):
             yield Brought(name.removeprefix("fashion-mnist-"), OURS, (name,), steps)
     else:
         budget = 10 if quick else 120
