@@ -17,6 +17,7 @@ from engram.experiments.comparison.noise import Denoising, Filters
 from engram.experiments.comparison.rivals import RivalPoint
 from engram.experiments.comparison.smaller import Reduction, Weights
 from engram.experiments.comparison.structure import SPACES, StructureSearch
+from engram.experiments.comparison.summary import OURS
 
 SIZES = {False: Sizes(), True: Sizes(train=6_000, test=1_000, judge_epochs=4)}
 """Of a full comparison, and of a quick one."""
@@ -27,7 +28,7 @@ STEPS = 32, 48, 64, 80, 112, 160, 250, 340, 500, 750
 MAX_ERRORS = 0, 1, 2, 4, 8
 PIXEL = "fashion-mnist-lossless", "fashion-mnist-max-error-"
 """How the names of the pixel codes that come with engram begin."""
-OURS, PAPERS, NAMED = "engram", "the paper's", "named by the paper"
+PAPERS, NAMED = "the paper's", "named by the paper"
 FAMILIES = OURS, PAPERS, NAMED, *dict.fromkeys(rivals.FAMILIES.values())
 """In the order of the page's colours."""
 NETWORKS: tuple[tuple[str, str, int, float], ...] = (

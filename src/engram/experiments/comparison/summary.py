@@ -20,6 +20,8 @@ MEANS = (
     *("encode_images_per_second", "decode_images_per_second"),
 )
 SPREADS = "psnr_db", "bytes_per_image"
+OURS = "engram"
+"""The family of our own codes, and the name of what they are together: the best of them at each quality."""
 KEYS = {"without_model": "bytes_per_image", "with_model": "bytes_per_image_with_model"}
 
 
@@ -83,8 +85,9 @@ def _decibels(row: Row) -> float:
 
 
 def curve_of(rows: Iterable[Row], method: str, key: str = "bytes_per_image") -> Curve | None:
-    """The front of a method's rows that lose something; None where they make no curve."""
-    points: list[Point] = [(row[key], row["psnr_db"]) for row in rows if row["method"] == method and row["psnr_db"]]
+    """The front of a method's rows that lose something, or of a family's; None where they make no curve."""
+    own = [row for row in rows if method in (row["method"], row["family"])]
+    points: list[Point] = [(row[key], row["psnr_db"]) for row in own if row["psnr_db"]]
     try:
         return Curve(front(points))
     except NoCurve:
@@ -94,7 +97,7 @@ def curve_of(rows: Iterable[Row], method: str, key: str = "bytes_per_image") -> 
 def _rates(rows: list[Row]) -> Iterable[Row]:
     for anchor in ANCHORS:
         base = curve_of(rows, anchor)
-        for method in dict.fromkeys(row["method"] for row in rows):
+        for method in (OURS, *dict.fromkeys(row["method"] for row in rows)):
             for counted, key in KEYS.items():
                 other = curve_of(rows, method, key)
                 if base is None or other is None or method == anchor:
