@@ -2,9 +2,11 @@
 
 Takes model files that `engram train` made, freezes each on its training images, writes NAME.egm and NAME.json into
 src/engram/shipped, and measures it on the test images: `engram.measure`, and the accuracy of each judge. A classifier
-goes there as it is, a judge for `engram pack --judge`, and its card says how it judges the originals.
+goes there as it is, a judge for `engram pack --judge`, and its card says how it judges the originals. A restoration
+needs the pixel code before it: a model file, or the name of one that comes with engram.
 
     python benchmarks/ship.py MODEL... --judges fashion-mnist-classifier fashion-mnist-judge
+    python benchmarks/ship.py fashion-mnist-restored-8.safetensors --after fashion-mnist-max-error-8
 """
 
 from __future__ import annotations
@@ -21,6 +23,8 @@ from engram import models
 from engram.archive import shipped
 from engram.archive.shipped import ANALYSIS, FOLDER
 from engram.codecs.contract import Codec
+from engram.codecs.pixel.codec import Pixel
+from engram.codecs.restored.freezing import with_restoration
 from engram.codecs.spatial.codec import Spatial
 from engram.datasets import source
 from engram.evaluation.judge import Judge, accuracy, judge_of
@@ -49,6 +53,7 @@ def main() -> None:
     parser.add_argument(
         "--judges", nargs="*", default=list(shipped.judges()), help="files, or names that engram brings"
     )
+    parser.add_argument("--after", help="the pixel code that the restorations restore")
     options = parser.parse_args()
     loaded = source.load(options.data)
     assert isinstance(loaded, Splits)
@@ -57,7 +62,7 @@ def main() -> None:
     for path in options.models:
         model = models.load(path)
         if model.network.synthesis or model.network.prior:
-            card = ship(path.stem, model, loaded, options.data, judges)
+            card = ship(path.stem, model, loaded, options.data, judges, options.after)
         else:
             card = ship_judge(path.stem, model, loaded.test, options.data)
         (FOLDER / f"{path.stem}.json").write_text(json.dumps(card, indent=1) + "\n")
@@ -78,18 +83,22 @@ def ship_judge(name: str, model: models.Model, test: ImageSet, data: str) -> dic
     }
 
 
-def ship(name: str, model: models.Model, data: Splits, data_name: str, judges: dict[str, Judge]) -> dict[str, Any]:
+def ship(
+    name: str, model: models.Model, data: Splits, data_name: str, judges: dict[str, Judge], after: str | None
+) -> dict[str, Any]:
     """The card of a codec's model, which now comes with engram. A classifier that it was trained for is no judge."""
     train, test = data
     task = model.facts.get("task")
     judges = {name: judge for name, judge in judges.items() if judge.identity != task}
-    codec = engram.freeze(model, train)
+    codec = engram.freeze(model, train) if after is None else with_restoration(pixel_code(after, train), model, train)
     engram.pack(ImageSet(test.images[:0]), codec, FOLDER / f"{name}.egm", force=True)
     card = about(name, model, data_name) | {
-        "loss_bits_per_value": model.facts["losses"][-1],
+        "loss_squared_gray_levels" if after else "loss_bits_per_value": model.facts["losses"][-1],
         "measured_on": f"{data_name}:test, {len(test):,} images, without labels",
         "limits": limits_of(codec.max_error, codec.image_shape),
     }
+    if after is not None:
+        card["retrain"] += f"; after {after_of(after, data_name)}"
     if task is not None:
         card |= {"task": task, "start": model.facts["start"]}
         card["limits"] += (
@@ -108,6 +117,19 @@ def ship(name: str, model: models.Model, data: Splits, data_name: str, judges: d
     ]
     sizes = {"model_bytes": len(codec.model), "analysis_bytes": (FOLDER / f"{name}{ANALYSIS}").stat().st_size}
     return card | {"measured": sizes | {"curve": rows}}
+
+
+def pixel_code(name: str, train: ImageSet) -> Pixel:
+    """The pixel code of a model file, or of a name that engram brings."""
+    codec = shipped.load(name) if name in shipped.names() else engram.freeze(models.load(Path(name)), train)
+    assert isinstance(codec, Pixel)
+    return codec
+
+
+def after_of(name: str, data: str) -> str:
+    """The name of a pixel code that engram brings, or the command that trains it."""
+    path = Path(name)
+    return command_of(path.stem, f"{data}:train", models.load(path)) if path.exists() else name
 
 
 def measured(codec: Codec, test: ImageSet, judges: dict[str, Judge]) -> dict[str, Any]:
@@ -148,6 +170,10 @@ def command_of(name: str, data: str, model: models.Model) -> str:
         keys = ("hidden", "components", "radius")
         effort = next(e for e, o in EFFORTS.items() if all(list_of(o[k]) == list_of(options[k]) for k in keys))
         command += f" --effort {effort} --max-error {options['max_error']}"
+    if model.network.method == "restoration":
+        command += f" --max-error {options['max_error']}"
+    if recipe["task_weight"]:
+        command += f" --start START --task TASK --task-weight {recipe['task_weight']:g}"
     return command
 
 

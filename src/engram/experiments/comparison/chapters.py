@@ -28,7 +28,7 @@ from engram.experiments.comparison.summary import ANCHORS, OURS
 from engram.images import Pixels
 
 HEADLINE = (
-    *("pixel", "spatial", "spatial-task", "restored", "pca", "cnn", "ann", "tied", "avif-atlas", "avif-shared"),
+    *("pixel", "spatial", "restored", "pca", "cnn", "ann", "tied", "avif-atlas", "avif-shared"),
     *("jxl-atlas", "webp-shared", "jpeg-plain-shared", "jxl-lossless-atlas", "png-each"),
 )
 """What the first picture shows, where it was measured; those that come first keep their names."""
