@@ -10,7 +10,7 @@ ifneq ($(wildcard ../shared/data/.),)
 export ENGRAM_DATA ?= $(abspath ../shared/data)
 endif
 
-.PHONY: help reproduce test check format bench-training bench-archive bench-rates bench-transform bench-codec bench-pixel bench-dataset clean
+.PHONY: help reproduce compare test check format bench-training bench-archive bench-rates bench-transform bench-codec bench-pixel bench-dataset clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -18,6 +18,9 @@ help: ## list the targets
 
 reproduce: $(INSTALLED) ## the paper, whole: train, judge, and write out/reproduction/report.html
 	$(RUN)/engram reproduce --out out/reproduction $(ARGS)
+
+compare: $(INSTALLED) ## every method and the classical formats on one axis: out/comparison/report.html
+	$(RUN)/engram compare fashion-mnist --out out/comparison $(ARGS)
 
 test: $(INSTALLED) ## all tests, without a network
 	$(RUN)/pytest $(ARGS)
