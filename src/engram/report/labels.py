@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import NamedTuple
@@ -33,10 +35,6 @@ class Box(NamedTuple):
         return (
             self.left < other.right and other.left < self.right and self.top < other.bottom and other.top < self.bottom
         )
-
-    def around(self, room: float) -> Box:
-        """The box with room on all sides."""
-        return Box(self.left - room, self.top - room, self.right + room, self.bottom + room)
 
     def holds(self, x: float, y: float) -> bool:
         """Whether a place lies inside."""
@@ -75,7 +73,7 @@ class Place(NamedTuple):
 
 def place(lines: Sequence[Line], frame: Box, taken: Sequence[Box] = ()) -> list[Place | None]:
     """The place of each name within the frame; None where there is no mark to stand by, or no room in the frame."""
-    trails = [list(_trail(line)) for line in lines]
+    courses = [_Course(line, sorted(line.marks), sorted(_trail(line))) for line in lines]
     boxes = list(taken)
     found: list[Place | None] = []
     for line in lines:
@@ -83,7 +81,7 @@ def place(lines: Sequence[Line], frame: Box, taken: Sequence[Box] = ()) -> list[
         costs = [
             0.02 * effort
             + 8 * sum(room.box.meets(other) for other in boxes)
-            + sum(_cost(room.box, line, other, trail) for other, trail in zip(lines, trails, strict=True))
+            + sum(_cost(room.box, line, other) for other in courses)
             for effort, room in enumerate(rooms)
         ]
         if not rooms:
@@ -115,15 +113,30 @@ def _trail(line: Line) -> Iterator[Pixel]:
             yield x1 + (x2 - x1) * step / steps, y1 + (y2 - y1) * step / steps
 
 
-def _cost(box: Box, line: Line, other: Line, trail: Sequence[Pixel]) -> float:
+class _Course(NamedTuple):
+    """A line with its marks, and the places along it, from left to right."""
+
+    line: Line
+    marks: list[Pixel]
+    trail: list[Pixel]
+
+
+def _near(places: list[Pixel], box: Box, room: float) -> list[Pixel]:
+    """Those of the places, which are in order, that lie in the box with room around it."""
+    left, top, right, bottom = box.left - room, box.top - room, box.right + room, box.bottom + room
+    some = places[bisect_left(places, (left, -math.inf)) : bisect_right(places, (right, math.inf))]
+    return [place for place in some if top <= place[1] <= bottom]
+
+
+def _cost(box: Box, line: Line, other: _Course) -> float:
     """How much another line is in a name's way, or so near that the name would seem to be its; the same for its own."""
-    if any(box.around(MARK).holds(x, y) for x, y in other.marks):
-        return 4.0
-    if any(box.holds(x, y) for x, y in trail):
-        return 0.8 if line is other else 1.2
-    if line is other:
+    marks, trail = _near(other.marks, box, NEAR_MARK), _near(other.trail, box, NEAR_LINE)
+    if not marks and not trail:
         return 0.0
-    mistaken = 1.0 if line.hue == other.hue else 0.3
-    if any(box.around(NEAR_MARK).holds(x, y) for x, y in other.marks):
-        return 1.3 * mistaken
-    return 0.6 * mistaken if any(box.around(NEAR_LINE).holds(x, y) for x, y in trail) else 0.0
+    if _near(marks, box, MARK):
+        return 4.0
+    if _near(trail, box, 0.0):
+        return 0.8 if line is other.line else 1.2
+    if line is other.line:
+        return 0.0
+    return (1.3 if marks else 0.6) * (1.0 if line.hue == other.line.hue else 0.3)
