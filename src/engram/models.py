@@ -12,13 +12,14 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import load_file
+from safetensors import SafetensorError
+from safetensors.numpy import load as parse
 from safetensors.numpy import save as emit
 
-from engram import layers
+from engram import layers, storage
 from engram.errors import CorruptData, EngramError
 from engram.files import replacing_file
+from engram.storage import Location
 
 FORMAT = "engram-model/1"
 KINDS: dict[str, type[layers.Layer]] = {
@@ -87,16 +88,19 @@ class Model:
             file.write(emit(tensors, metadata))
 
 
-def load(path: Path) -> Model:
-    """The model that `save` wrote. Raises ModelNotFound or CorruptModel."""
-    if not path.is_file():
+def load(location: Location) -> Model:
+    """The model that `save` wrote, of a path or a URL. Raises ModelNotFound, CorruptModel, and for URLs `storage`'s."""
+    path = storage.shown(location)
+    if not storage.is_url(location) and not Path(location).is_file():
         raise ModelNotFound(f"there is no model file {path}; `engram train DATA --method M -o {path}` makes one")
+    data = storage.read_whole(location)
     try:
-        with safe_open(path, framework="np") as file:
-            header = json.loads((file.metadata() or {})["engram"])
+        found = parse(data)
+        text = data[8 : 8 + int.from_bytes(data[:8], "little")]  # as safetensors lays it out, which `parse` has checked
+        header = json.loads(json.loads(text)["__metadata__"]["engram"])
         if header["format"] != FORMAT:
             raise CorruptModel(f"{path} is of format {header['format']!r}; this version reads {FORMAT!r}")
-        tensors = {name: values.astype(np.float32, copy=False) for name, values in load_file(path).items()}
+        tensors = {name: values.astype(np.float32, copy=False) for name, values in found.items()}
         for name, values in tensors.items():
             if not np.isfinite(values).all():
                 raise CorruptModel(f"{path}: {name} holds values that are not finite; train it again")

@@ -20,6 +20,7 @@ FLOORS = {
     "layers": 0,
     "files": 0,
     "document": 0,
+    "storage": 0,
     "models": 1,
     "datasets": 1,
     "coding": 1,
@@ -102,6 +103,8 @@ ROOMS_OF = {
     "rich": {"cli"},
     "typer": {"cli"},
     "platformdirs": {"datasets"},
+    "fsspec": {"storage"},
+    "aiohttp": set(),
     "pickle": set(),
 }
 
@@ -123,7 +126,8 @@ def test_heavy_libraries_stay_in_their_rooms(path: Path) -> None:
     ],
 )
 def test_reading_needs_no_torch(first: str) -> None:
-    blocked = "import sys\nfor name in ('torch', 'matplotlib', 'jinja2'): sys.modules[name] = None\n"
+    names = ("torch", "matplotlib", "jinja2", "fsspec", "aiohttp")
+    blocked = f"import sys\nfor name in {names}: sys.modules[name] = None\n"
     subprocess.run([sys.executable, "-c", blocked + first], check=True, capture_output=True)
 
 

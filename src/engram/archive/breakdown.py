@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 from engram.archive import layout
 from engram.archive.directory import Directory
 from engram.archive.file import ArchiveFile
 from engram.codecs.contract import Config
+from engram.storage import Location
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Breakdown:
         return self.bytes_per_image + self.model_bytes / max(1, self.images)
 
 
-def info(path: Path | str) -> Breakdown:
+def info(path: Location) -> Breakdown:
     """The breakdown of an archive file. Raises CorruptArchive."""
     file = ArchiveFile(path)
     try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import zlib
 from dataclasses import dataclass
 from typing import Self
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 
 from engram.archive import layout
 from engram.archive.errors import CorruptArchive, CorruptIndex, CorruptModel, NotAnArchive, TruncatedArchive
+from engram.storage import Span, Storage
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,17 +29,17 @@ class Directory:
     size: int
 
     @classmethod
-    def read(cls, file: int, path: str) -> Self:
-        """The directory of an open file. Raises the CorruptArchive that fits, with `path` in its text."""
+    def read(cls, file: Storage) -> Self:
+        """The directory of an open file. Raises the CorruptArchive that fits, with the file's name in its text."""
         try:
             return cls._read(file)
         except CorruptArchive as error:
-            raise type(error)(f"{path}: {error}") from None
+            raise type(error)(f"{file.shown}: {error}") from None
 
     @classmethod
-    def _read(cls, file: int) -> Self:
-        size = os.fstat(file).st_size
-        prelude = os.pread(file, layout.PRELUDE.size, 0)
+    def _read(cls, file: Storage) -> Self:
+        size = file.size
+        prelude = file.read(0, layout.PRELUDE.size)
         if prelude[:8] != layout.MAGIC[: len(prelude)]:
             raise NotAnArchive(f"it begins with {prelude[:8].hex(' ')}, so it is no engram archive")
         if len(prelude) < layout.PRELUDE.size:
@@ -47,13 +47,13 @@ class Directory:
         header_size = layout.header_size(prelude)
         if header_size > size:
             raise TruncatedArchive(f"the file has {size:,} bytes, its header would end at {header_size:,}")
-        box = os.pread(file, header_size, 0)
+        box = file.read(0, header_size)
         header = layout.parse_header(box)
 
         footer_offset = size - layout.FOOTER.size
         if footer_offset < header_size:
             raise TruncatedArchive(f"the file ends after {size:,} bytes, before its footer")
-        footer = layout.parse_footer(os.pread(file, layout.FOOTER.size, footer_offset))
+        footer = layout.parse_footer(file.read(footer_offset, layout.FOOTER.size))
         if footer.header_checksum != zlib.crc32(box[:-4]):
             raise CorruptIndex("the footer belongs to another header")
 
@@ -69,7 +69,7 @@ class Directory:
                 f"{footer.count:,} images in {blocks:,} blocks, their index and {sections:,} bytes of sections "
                 f"do not fit into a file of {size:,} bytes"
             )
-        index = layout.parse_index(os.pread(file, footer_offset - index_offset, index_offset), footer)
+        index = layout.parse_index(file.read(index_offset, footer_offset - index_offset), footer)
         payload = int(index.lengths.sum())
         if payload != room - embedded:
             raise CorruptIndex(f"the blocks have {payload:,} bytes by the index, {room - embedded:,} in the file")
@@ -90,6 +90,10 @@ class Directory:
         """(first, stop) of a block's images."""
         first = block * self.header.block_size
         return first, min(first + self.header.block_size, self.footer.count)
+
+    def span_of(self, block: int) -> Span:
+        """Where a block's bytes lie."""
+        return int(self.block_offsets[block]), int(self.block_offsets[block + 1])
 
     @property
     def sections(self) -> dict[str, tuple[int, layout.Section]]:

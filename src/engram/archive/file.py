@@ -1,53 +1,62 @@
 """An open archive file: its bytes, each piece confirmed by its checksum before anyone sees it. Nothing is decoded here.
 
-Every read names its offset, so threads and forked processes share the open file without harm.
+Threads and forked processes share it without harm.
 """
 
 from __future__ import annotations
 
 import hashlib
-import os
-import stat
-import weakref
 import zlib
+from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Literal
 
+from engram import storage
 from engram.archive import layout
 from engram.archive.directory import Directory
 from engram.archive.errors import CorruptBlock, CorruptMetadata, CorruptModel, ModelMismatch, ModelMissing
 from engram.errors import UsageError
+from engram.storage import Location
 
 GivenModel = bytes | Path | str | None
 """For an archive that was packed without its model: the model, a file of it, or another archive that embeds it."""
 
 
 class ArchiveFile:
-    """An archive's bytes by block and section. Raises UsageError where there is no such file, and CorruptArchive."""
+    """An archive's bytes by block and section. Raises what `storage.open` raises, and CorruptArchive.
 
-    def __init__(self, path: Path | str) -> None:
-        self.path = Path(path).absolute()
+    `location` opens it again; `path` is what messages call it, a URL without its credentials.
+    """
+
+    def __init__(self, location: Location) -> None:
+        self.location = location if storage.is_url(location) else Path(location).absolute()
+        self.path = Path(location).absolute() if isinstance(self.location, Path) else storage.shown(location)
+        self._storage = storage.open(location)
         try:
-            self._file = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
-        except OSError as error:
-            raise UsageError(f"{path} cannot be opened: {error.strerror}") from None
-        if not stat.S_ISREG(os.fstat(self._file).st_mode):
-            os.close(self._file)
-            raise UsageError(f"{path} is no file, so it is no archive")
-        self.close = weakref.finalize(self, os.close, self._file)
-        try:
-            self.directory = Directory.read(self._file, str(path))
+            self.directory = Directory.read(self._storage)
         except BaseException:
             self.close()
             raise
 
+    def close(self) -> None:
+        self._storage.close()
+
+    def blocks(self, numbers: Sequence[int]) -> list[bytes]:
+        """The bytes of blocks. Raises CorruptBlock for the first that is damaged."""
+        index, found = self.directory.index, self._read([self.directory.span_of(number) for number in numbers])
+        for number, data in zip(numbers, found, strict=True):
+            if len(data) < index.lengths[number] or zlib.crc32(data) != index.checksums[number]:
+                raise self.damaged(number, "is damaged: its checksum is wrong")
+        return found
+
     def block(self, number: int) -> bytes:
         """A block's bytes. Raises CorruptBlock."""
-        index = self.directory.index
-        data = self._read(int(self.directory.block_offsets[number]), int(index.lengths[number]))
-        if len(data) < index.lengths[number] or zlib.crc32(data) != index.checksums[number]:
-            raise self.damaged(number, "is damaged: its checksum is wrong")
-        return data
+        return self.blocks([number])[0]
+
+    def expect(self, numbers: Sequence[int]) -> None:
+        """Is told which blocks will be read next, so that they may be fetched meanwhile."""
+        self._storage.expect([self.directory.span_of(number) for number in numbers])
 
     def damaged(self, number: int, reason: str) -> CorruptBlock:
         """The error that names a block's images."""
@@ -56,7 +65,7 @@ class ArchiveFile:
     def section(self, what: Literal["class names", "labels", "names"]) -> bytes:
         """A compressed section's bytes, empty where there is none. Raises CorruptMetadata."""
         offset, section = self.directory.sections[what]
-        data = self._read(offset, section.length)
+        [data] = self._read([(offset, offset + section.length)])
         if layout.Section.of(data) != section:
             raise CorruptMetadata(f"{self.path}: the {what} are damaged: their checksum is wrong; images can be read")
         return data
@@ -68,7 +77,8 @@ class ArchiveFile:
         """
         header = self.directory.header
         if header.model_embedded:
-            model = self._read(self.directory.model_offset, header.model_bytes)
+            start = self.directory.model_offset
+            [model] = self._read([(start, start + header.model_bytes)])
         elif given is None and header.model_bytes:
             from engram.archive import shipped  # which reads archives, so it cannot be imported before them
 
@@ -86,20 +96,17 @@ class ArchiveFile:
             raise CorruptModel(f"{self.path}: the embedded model is damaged: its SHA-256 is wrong")
         raise ModelMismatch(f"{self.path} was packed with another model, of SHA-256 {header.model_sha256}")
 
-    def _read(self, offset: int, length: int) -> bytes:
-        if not self.close.alive:
+    def _read(self, spans: Sequence[storage.Span]) -> list[bytes]:
+        if self._storage.closed:
             raise UsageError(f"{self.path} was closed; read it within the `with` block")
-        try:
-            return os.pread(self._file, length, offset)
-        except OSError:  # a sector that the disk cannot read is damage like any other
-            return b""
+        return self._storage.read_many(spans)
 
 
 def _given(model: GivenModel) -> bytes:
     if model is None or isinstance(model, bytes):
         return model or b""
-    try:
-        data = Path(model).read_bytes()
-    except OSError as error:
-        raise UsageError(f"the model {model} cannot be read: {error.strerror}") from None
-    return ArchiveFile(model).model(None) if data.startswith(layout.MAGIC) else data
+    with storage.open(model) as file:
+        if file.read(0, len(layout.MAGIC)) != layout.MAGIC:
+            return file.read(0, file.size)
+    with closing(ArchiveFile(model)) as archive:
+        return archive.model(None)

@@ -1,8 +1,8 @@
 """The archive's reader: a read-only sequence of images that decodes what is asked for, and no more than it must.
 
 It is safe to use from several threads and after a fork: every read names its offset, and nothing that is shared
-changes but a cache that bears it. Pickled, it is a path; unpickled, it opens that path again and checks that the file
-is the same.
+changes but a cache that bears it. Pickled, it is a path or a URL (as it was given, credentials in it included);
+unpickled, it opens that again and checks that the file is the same.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import operator
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property, lru_cache
-from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, overload
 
@@ -26,6 +25,7 @@ from engram.codecs import contract, registry
 from engram.codecs.contract import Codec, Rows
 from engram.errors import CorruptData
 from engram.images import Pixels
+from engram.storage import Location
 
 _BATCH_BYTES = 1 << 24
 """Pixels decoded in one go."""
@@ -40,11 +40,12 @@ _MOST_NAMES_LENGTH = 1 << 28
 class Archive(Sequence[Pixels]):
     """An archive file, open for reading: len, a[i], a[i:j], a[[7, 3, 7]], iteration, labels, names, class_names.
 
-    `model` (bytes, or the file that holds them) is needed where the archive was packed without it.
+    `path` may be a URL, for fsspec. `model` (bytes, or the file that holds them) is needed where the archive was packed
+    without it.
     Raises CorruptArchive, and at the first image ModelMissing, ModelMismatch, CorruptModel, UnknownCodec.
     """
 
-    def __init__(self, path: Path | str, model: GivenModel = None) -> None:
+    def __init__(self, path: Location, model: GivenModel = None) -> None:
         self._given_model = model
         self.file = ArchiveFile(path)
         header = self.file.directory.header
@@ -53,8 +54,8 @@ class Archive(Sequence[Pixels]):
         self._places = lru_cache(max(1, _CACHE_BYTES // header.block_pixels))(_Place)
 
     @property
-    def path(self) -> Path:
-        """Where the archive lies, absolute."""
+    def path(self) -> Location:
+        """Where the archive lies: an absolute Path; a URL as it may be shown, without credentials."""
         return self.file.path
 
     def close(self) -> None:
@@ -102,9 +103,12 @@ class Archive(Sequence[Pixels]):
             yield blocks[0] * self._block_size, np.concatenate(self.decode_blocks(blocks))
 
     def block_groups(self) -> Iterator[range]:
-        """All blocks' numbers, in groups that are best decoded in one go."""
-        for first in range(0, self.file.directory.blocks, self._blocks_at_once):
-            yield range(first, min(first + self._blocks_at_once, self.file.directory.blocks))
+        """All blocks' numbers, in groups that are best decoded in one go; the next is fetched meanwhile."""
+        numbers = range(self.file.directory.blocks)
+        for first in range(0, len(numbers), self._blocks_at_once):
+            following = first + self._blocks_at_once
+            self.file.expect(numbers[following : following + self._blocks_at_once])
+            yield numbers[first:following]
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
@@ -181,7 +185,8 @@ class Archive(Sequence[Pixels]):
     def _decode_some(self, wanted: Sequence[tuple[int, Rows]]) -> list[Pixels]:
         """The pixels of each (block, rows), decoded in one go. Raises CorruptBlock for the first that is damaged."""
         codec = self.codec
-        coded = [(self.file.block(block), self._count(block), rows) for block, rows in wanted]
+        found = self.file.blocks([block for block, _ in wanted])
+        coded = [(data, self._count(block), rows) for data, (block, rows) in zip(found, wanted, strict=True)]
         try:
             return codec.decode_some(coded)
         except CorruptData as error:
@@ -261,7 +266,7 @@ class Archive(Sequence[Pixels]):
         return f"<Archive {self.path}: {len(self):,} images {shape}, {self.file.directory.header.codec}>"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _reopen, (str(self.path), self._given_model, self.file.directory.identity)
+        return _reopen, (str(self.file.location), self._given_model, self.file.directory.identity)
 
 
 class _Place:
@@ -278,5 +283,5 @@ def _reopen(path: str, model: GivenModel, identity: tuple[int, int]) -> Archive:
     archive = Archive(path, model)
     if archive.file.directory.identity != identity:
         archive.close()
-        raise ArchiveChanged(f"{path} is not the archive that was pickled; it was written anew since")
+        raise ArchiveChanged(f"{archive.path} is not the archive that was pickled; it was written anew since")
     return archive

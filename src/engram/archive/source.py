@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 from engram.archive.reader import Archive
 from engram.datasets.stream import Stream, row_slices, without_pixels
 from engram.images import ImageSet, Pixels
+from engram.storage import Location, shown
 
 
-def load(path: Path | str) -> ImageSet:
+def load(path: Location) -> ImageSet:
     """All images of an archive with all that is known of them, in memory."""
     return stream(path).load()
 
 
-def stream(path: Path | str) -> Stream:
+def stream(path: Location) -> Stream:
     """The images of an archive, decoded as they pass. Raises CorruptArchive, also then."""
     return _Archived(path)
 
@@ -23,8 +23,8 @@ def stream(path: Path | str) -> Stream:
 class _Archived(Stream):
     """The archive is opened anew for each passage, and closed after it."""
 
-    def __init__(self, path: Path | str) -> None:
-        self.name, self._path = str(path), path
+    def __init__(self, path: Location) -> None:
+        self.name, self._path = shown(path), path
         with Archive(path) as archive:
             blank = without_pixels((len(archive), *archive.image_shape))
             self.known = ImageSet(blank, archive.labels, archive.class_names, archive.names)

@@ -19,6 +19,7 @@ from engram.archive.reader import Archive
 from engram.archive.verification import Verification, verify
 from engram.datasets.progress import Progress
 from engram.files import OutputExists
+from engram.storage import Location
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class Unpacked:
 
 
 def unpack(
-    archive: Archive | Path | str,
+    archive: Archive | Location,
     out: Path | str,
     *,
     skip_damaged: bool = False,

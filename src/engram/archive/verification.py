@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from engram.archive.errors import CorruptBlock
 from engram.archive.file import GivenModel
 from engram.archive.reader import Archive
 from engram.datasets.progress import Progress
 from engram.errors import CorruptData
+from engram.storage import Location
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Verification:
         return sum(block.stop - block.first for block in self.damaged_blocks)
 
 
-def verify(archive: Archive | Path | str, model: GivenModel = None, progress: Progress | None = None) -> Verification:
+def verify(archive: Archive | Location, model: GivenModel = None, progress: Progress | None = None) -> Verification:
     """What is damaged in an archive, found by checking and decoding all of it; it does not stop at the first.
 
     Raises CorruptArchive where header, footer or index are damaged, for then nothing can be found.
@@ -61,8 +61,7 @@ def _damaged(archive: Archive, blocks: Sequence[int], decodable: bool) -> list[C
         if decodable:
             archive.decode_blocks(blocks)
         else:
-            for block in blocks:
-                archive.file.block(block)
+            archive.file.blocks(blocks)
         return []
     except CorruptBlock as error:
         if len(blocks) == 1:

@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from engram.cli.terminal import Json, progress_bar, tell
+from engram.storage import shown
 
 if TYPE_CHECKING:
     from engram.archive import Breakdown, Packed
     from engram.archive.verification import Verification
 
-ArchivePath = Annotated[Path, typer.Argument(metavar="FILE", help="An archive, FILE.egm.")]
+ArchiveLocation = Annotated[str, typer.Argument(metavar="FILE", help="An archive: FILE.egm, or its URL.")]
 LeftOutModel = Annotated[
-    Path | None,
+    str | None,
     typer.Option(
         "-m", "--model", metavar="MODEL", help="For an archive packed without its model: that, or an archive."
     ),
@@ -26,7 +27,9 @@ Force = Annotated[bool, typer.Option("--force", help="Replace what is there.")]
 
 
 def pack(
-    data: Annotated[str, typer.Argument(metavar="DATA", help="A name, an IDX file, a folder, .npy, .npz, an archive.")],
+    data: Annotated[
+        str, typer.Argument(metavar="DATA", help="A name, an IDX file, a folder, .npy, .npz, an archive or its URL.")
+    ],
     out: Annotated[Path, typer.Option("-o", "--out", metavar="FILE", help="The archive to write, FILE.egm.")],
     model: Annotated[
         str | None,
@@ -126,7 +129,7 @@ def pack(
 
 
 def unpack(
-    file: ArchivePath,
+    file: ArchiveLocation,
     out: Annotated[Path, typer.Argument(metavar="OUT", help="A folder, a .npy, .npz or IDX file to write.")],
     model: LeftOutModel = None,
     skip_damaged: Annotated[bool, typer.Option("--skip-damaged", help="Leave out what is damaged.")] = False,
@@ -154,7 +157,7 @@ def unpack(
 
 
 def get(
-    file: ArchivePath,
+    file: ArchiveLocation,
     index: Annotated[int, typer.Argument(metavar="INDEX", help="Which image, from 0.")],
     out: Annotated[Path, typer.Option("-o", "--out", metavar="IMAGE", help="The picture to write: .png, .jpg, ...")],
     model: LeftOutModel = None,
@@ -177,7 +180,7 @@ def get(
     started = time.perf_counter()
     with archive.open(file, model) as opened:
         if not 0 <= index < len(opened):
-            raise UsageError(f"{file} has images 0 to {len(opened) - 1}, not {index}")
+            raise UsageError(f"{shown(file)} has images 0 to {len(opened) - 1}, not {index}")
         image = opened[index]
     seconds = time.perf_counter() - started
     from PIL import Image
@@ -187,10 +190,10 @@ def get(
         picture.save(target, Image.registered_extensions()[suffix])
     height, width, channels = image.shape
     result = {"image": str(out), "index": index, "height": height, "width": width, "channels": channels}
-    tell(result | {"seconds": round(seconds, 6)}, f"{out}: image {index} of {file}, {height} x {width}", as_json)
+    tell(result | {"seconds": round(seconds, 6)}, f"{out}: image {index} of {shown(file)}, {height} x {width}", as_json)
 
 
-def info(file: ArchivePath, as_json: Json = False) -> None:
+def info(file: ArchiveLocation, as_json: Json = False) -> None:
     """Say what an archive holds, and what each of its bytes is for. Nothing is decoded."""
     from engram import archive
 
@@ -208,7 +211,7 @@ def info(file: ArchivePath, as_json: Json = False) -> None:
     tell(result, _describe(file, parts), as_json)
 
 
-def verify(file: ArchivePath, model: LeftOutModel = None, as_json: Json = False) -> None:
+def verify(file: ArchiveLocation, model: LeftOutModel = None, as_json: Json = False) -> None:
     """Check and decode all of an archive, and list what is damaged. Ends with 3 where anything is."""
     from engram import archive
 
@@ -225,7 +228,7 @@ def verify(file: ArchivePath, model: LeftOutModel = None, as_json: Json = False)
         ],
         "damaged_parts": {name: str(error) for name, error in found.damaged_parts.items()},
     }
-    prose = [*_damages(found), f"{file}: {found.images:,} images in {found.blocks:,} blocks, "]
+    prose = [*_damages(found), f"{shown(file)}: {found.images:,} images in {found.blocks:,} blocks, "]
     prose[-1] += "all sound" if found.ok else f"{found.images_lost:,} images lost"
     tell(result | _pace(found.images, seconds), "\n".join(prose), as_json)
     if not found.ok:
@@ -262,11 +265,11 @@ def _damages(found: Verification) -> list[str]:
     return blocks + [f"{name}: {error}" for name, error in found.damaged_parts.items()]
 
 
-def _describe(file: Path, parts: Breakdown) -> str:
+def _describe(file: str, parts: Breakdown) -> str:
     height, width, channels = parts.image_shape
     model = f"{parts.model_bytes:,} bytes" + ("" if parts.model_embedded else ", not in the file")
     lines = [
-        f"{file}: {parts.images:,} images, {height} x {width} x {channels}",
+        f"{shown(file)}: {parts.images:,} images, {height} x {width} x {channels}",
         f"codec {parts.codec}, model {model}; {parts.blocks:,} blocks of {parts.block_size}",
         f"{parts.bytes_per_image:.3f} bytes an image, {parts.bytes_per_image_with_model:.3f} with the model",
         "",

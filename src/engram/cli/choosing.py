@@ -82,16 +82,17 @@ def with_model(sample: ImageSet, model: str, dial: Dial, judging: Judging | None
     from engram.archive import shipped
     from engram.codecs.freeze import freeze
     from engram.models import load
+    from engram.storage import shown
 
-    path = Path(model)
-    if not path.exists() and model in shipped.names():
+    if not Path(model).exists() and model in shipped.names():
         return _turned(shipped.load(model, sample.image_shape, dial.max_error or 0), sample, model, dial, judging)
-    if path.suffix == ".egm":
+    location, model = model, shown(model)
+    if Path(model).suffix == ".egm":
         import engram
 
-        with engram.open(path) as archive:
+        with engram.open(location) as archive:
             return _turned(archive.codec, sample, model, dial, judging)
-    trained = load(path)
+    trained = load(location)
     if trained.network.method == "pixel":
         return _as_asked(freeze(trained, sample), model, dial, judging)
     return _of_any_rate(trained.network, sample, model, dial, judging)

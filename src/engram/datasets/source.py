@@ -8,7 +8,7 @@
 | `FOLDER:train`, `FOLDER:test`          | ImageSet: that half of a divided folder                  |
 | an IDX file, plain or .gz              | ImageSet, with the labels file beside it if there is one |
 | a .npy or .npz file                    | ImageSet                                                 |
-| an archive, .egm                       | ImageSet                                                 |
+| an archive, .egm, also by its URL      | ImageSet                                                 |
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from engram.datasets.progress import Progress, shifted
 from engram.datasets.stream import InMemory, Stream, cannot_read
 from engram.errors import EngramError, UsageError
 from engram.images import ImageSet, Splits
+from engram.storage import is_url, shown
 
 _READERS = {
     ".npy": "engram.datasets.arrays",
@@ -70,7 +71,7 @@ def stream(data: str | Path | ImageSet | Splits, progress: Progress | None = Non
         return tuple(map(InMemory, data))
     text = str(data)
     name, colon, split = text.rpartition(":")
-    if not colon or Path(text).exists():
+    if not colon or is_url(text) or Path(text).exists():
         name, split = text, ""
     if split not in ("", *Splits._fields):
         raise NoSuchSplit(f"{text}: a split is called train or test, not {split!r}")
@@ -92,6 +93,10 @@ def stream(data: str | Path | ImageSet | Splits, progress: Progress | None = Non
 def _stream(name: str, progress: Progress | None) -> tuple[Stream, ...]:
     from engram.datasets import catalog
 
+    if is_url(name):
+        if Path(shown(name)).suffix != ".egm":
+            raise UnknownData(f"{shown(name)}: by URL, DATA is an archive, .egm; download other files first")
+        return (import_module(_READERS[".egm"]).stream(name),)
     path = Path(name)
     if name in catalog.CATALOG:
         return catalog.stream(name, progress)

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from engram import archive as archives
 from engram.errors import UsageError
 from engram.evaluation.distortion import max_error, psnr_db, ssim
 from engram.images import ImageSet
+from engram.storage import Location, shown
 
 if TYPE_CHECKING:
     from engram.evaluation.judge import Judge
 
 
-def measure(path: Path | str, originals: ImageSet, judge: Judge | Mapping[str, Judge] | None = None) -> dict[str, Any]:
+def measure(path: Location, originals: ImageSet, judge: Judge | Mapping[str, Judge] | None = None) -> dict[str, Any]:
     """The archive's bytes, and its images held against the originals they were packed from, in their order.
 
     Keys: images, archive_bytes, model_bytes, bytes_per_image, bytes_per_image_with_model, psnr_db, ssim, max_error,
@@ -28,7 +28,7 @@ def measure(path: Path | str, originals: ImageSet, judge: Judge | Mapping[str, J
     with archives.open(path) as archive:
         if (len(archive), archive.image_shape) != (len(originals), originals.image_shape):
             raise UsageError(
-                f"{path} holds {len(archive):,} images of {archive.image_shape}, "
+                f"{shown(path)} holds {len(archive):,} images of {archive.image_shape}, "
                 f"the originals are {len(originals):,} of {originals.image_shape}"
             )
         recovered = archive[:]

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from multiprocessing.context import get_spawning_popen
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,10 +19,12 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, default_collate, get_worker_info
 
 from engram.archive import Archive
+from engram.archive.file import GivenModel
 from engram.datasets.progress import Progress
 from engram.errors import UsageError
 from engram.integrations.blocks import RecentBlocks, channels_first
 from engram.integrations.order import BatchOrder, Order
+from engram.storage import Location
 
 
 class ArchiveDataset(Dataset[Any]):
@@ -39,8 +40,8 @@ class ArchiveDataset(Dataset[Any]):
 
     def __init__(
         self,
-        path: Path | str,
-        model: bytes | Path | str | None = None,
+        path: Location,
+        model: GivenModel = None,
         *,
         transform: Callable[[Tensor], Any] | None = None,
         dtype: torch.dtype = torch.float32,
