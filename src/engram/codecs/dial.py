@@ -20,7 +20,7 @@ from engram.images import ImageSet, Pixels
 from engram.layers import Network
 
 LEAST_BITS, MOST_BITS = 0.05, 8.0
-SAMPLE = 500
+SAMPLE = 1500
 """How many training images a quality is measured on."""
 STEPS, TOLERANCE_DB, TOLERANCE_BYTES = 12, 0.05, 0.03
 LEAST_STIFFNESS, MOST_STIFFNESS = 5.0, 500.0
