@@ -28,7 +28,7 @@ ALONE, PICTURE, STREAM = FAMILIES[-3:]
 
 
 def equal_quality() -> str:
-    """Bytes an image at the same PSNR: ours, and the smallest of the classical formats, interpolated on their curves."""
+    """Bytes an image at the same PSNR, ours and the smallest of the classical formats', on their curves."""
     lines = [
         "| quality | engram | with the model | the smallest files, one image each | the smallest picture of all |",
         "|---|---|---|---|---|",
@@ -200,8 +200,8 @@ def sentences() -> Iterator[str]:
     worst = max((row for row in POINTS if row["method"] == "spatial"), key=lambda row: row["max_error"])
     yield (
         f"At {worst['bytes_per_image']:.0f} bytes an image the strong judge still recognises "
-        f"{100 * worst['accuracy']['strong']:.0f} %, where it recognises {100 * originals():.0f} % of the originals, and "
-        f"some pixel is off by {worst['max_error']:.0f}."
+        f"{100 * worst['accuracy']['strong']:.0f} %, where it recognises {100 * originals():.0f} % of the originals, "
+        f"and some pixel is off by {worst['max_error']:.0f}."
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -87,6 +88,17 @@ def test_the_page_has_curves_strips_and_all_rows(found: Comparison) -> None:
     assert len(strip.choices) == SHOWN
     at = found.material.shown[0]
     assert np.array_equal(strip.pictures[0][0], found.material.test.images[at])
+
+
+def test_variants_of_one_size_are_no_curve(found: Comparison) -> None:
+    lossy = next(row for row in found.results["points"] if row["psnr_db"] is not None)
+    variants = [lossy | {"method": "variants", "setting": str(number)} for number in range(2)]
+    told = document(replace(found, results=found.results | {"points": [*found.results["points"], *variants]}))
+    blocks = [block for section in told.sections for block in section.blocks]
+    labels = {curve.label for block in blocks if isinstance(block, RateChart) for curve in block.curves}
+    assert lossy["method"] in labels
+    assert "variants" not in labels
+    assert any(row[0] == "variants" for block in blocks if isinstance(block, Table) for row in block.rows)
 
 
 def test_shown_images_are_of_all_classes(found: Comparison) -> None:

@@ -36,6 +36,8 @@ STRIPS = 16, 64
 """Bytes an image at which pictures are shown beside each other."""
 NEAR = 1.35
 """A method is shown where it has a setting within this factor of those bytes."""
+ONE_SIZE = 1.1
+"""A method whose settings all take the same bytes, within this factor, has no curve."""
 BYTES, WITH_MODEL = "bytes_per_image", "bytes_per_image_with_model"
 
 
@@ -136,10 +138,12 @@ def _recognised(run: Comparison) -> Iterable[Block]:
 
 
 def _families(rows: list[Row], key: str, value: str) -> tuple[Curve, ...]:
-    """A curve for each method, in the order of its bytes."""
+    """A curve for each method, in the order of its bytes, but for variants of one size, which have their own section."""
     curves = []
     for method in dict.fromkeys(row["method"] for row in rows):
         own = sorted((row for row in rows if row["method"] == method), key=lambda row: row[key])
+        if len(own) > 1 and own[0][BYTES] * ONE_SIZE > own[-1][BYTES] and own[0]["psnr_db"] is not None:
+            continue
         points = tuple(Point(row[key], _height(row, value), f"{method} {row['setting']}", _details(row)) for row in own)
         curves.append(Curve(method, own[0]["family"], points))
     return tuple(curves)
@@ -237,7 +241,7 @@ def _cells(row: Row, judges: list[str]) -> tuple[str | int | float | Spread | Fa
 
     return (
         row["method"],
-        row["setting"],
+        row["setting"].removeprefix("fashion-mnist-"),
         spread(BYTES, row[BYTES]),
         row[WITH_MODEL],
         "lossless" if row["psnr_db"] is None else spread("psnr_db", row["psnr_db"]),
