@@ -13,6 +13,7 @@ from engram import models
 from engram.archive import shipped
 from engram.archive.interrupted import interrupted
 from engram.codecs.raw import Raw
+from engram.codecs.restored.codec import Restored
 from engram.codecs.spatial.codec import Spatial
 from engram.datasets import wardrobe
 from engram.evaluation.distortion import psnr_db
@@ -54,7 +55,8 @@ def test_a_model_does_what_its_card_says_it_is(name: str) -> None:
     assert card["measured"]["model_bytes"] == len(codec.model) < 1_000_000
     if isinstance(codec, Spatial):
         return
-    assert codec.max_error == card["options"]["max_error"] == card["measured"]["max_error"]
+    promised = card["options"]["max_error"] * (2 if isinstance(codec, Restored) else 1)
+    assert codec.max_error == promised >= card["measured"]["max_error"]
     images = np.repeat(wardrobe.draw(20, 3).images, codec.image_shape[2], 3)
     decoded = codec.decode(codec.encode(images), len(images))
     assert np.abs(decoded.astype(int) - images).max() <= codec.max_error

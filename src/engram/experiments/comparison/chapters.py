@@ -138,7 +138,7 @@ def _recognised(run: Comparison) -> Iterable[Block]:
 
 
 def _families(rows: list[Row], key: str, value: str) -> tuple[Curve, ...]:
-    """A curve for each method, in the order of its bytes, but for variants of one size, which have their own section."""
+    """A curve for each method, in the order of its bytes; none for variants of one size, which have a section."""
     curves = []
     for method in dict.fromkeys(row["method"] for row in rows):
         own = sorted((row for row in rows if row["method"] == method), key=lambda row: row[key])
