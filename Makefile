@@ -10,7 +10,7 @@ ifneq ($(wildcard ../shared/data/.),)
 export ENGRAM_DATA ?= $(abspath ../shared/data)
 endif
 
-.PHONY: help reproduce compare test check format bench-training bench-archive bench-rates bench-transform bench-codec bench-pixel bench-dataset clean
+.PHONY: help reproduce compare test check format bench-training bench-archive bench-rates bench-transform bench-codec bench-pixel bench-dataset bench-remote clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -58,6 +58,9 @@ bench-pixel: $(INSTALLED) ## speed of the pixel code by effort: ARGS="--efforts 
 
 bench-dataset: $(INSTALLED) ## feeding a training from an archive and from a folder of PNG files
 	$(RUN)/python benchmarks/dataset.py $(ARGS)
+
+bench-remote: $(INSTALLED) ## scanning a shard set over loopback HTTP against reading it from disk
+	$(RUN)/python benchmarks/remote.py $(ARGS)
 
 clean: ## remove the virtual environment and what the targets wrote
 	rm -rf $(VENV) out build dist

@@ -17,7 +17,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from engram.archive import Archive, CorruptArchive, info, open, pack, unpack, verify
+    from engram.archive import Archive, CorruptArchive, info, open, pack, shard, unpack, verify
     from engram.codecs.freeze import freeze
     from engram.datasets.source import load, stream
     from engram.errors import CorruptData, EngramError, UsageError
@@ -44,13 +44,14 @@ __all__ = [
     "open",
     "pack",
     "register_pillow",
+    "shard",
     "stream",
     "unpack",
     "verify",
 ]
 
 _ROOMS = {
-    "archive": ("Archive", "CorruptArchive", "info", "open", "pack", "unpack", "verify"),
+    "archive": ("Archive", "CorruptArchive", "info", "open", "pack", "shard", "unpack", "verify"),
     "codecs.freeze": ("freeze",),
     "datasets.source": ("load", "stream"),
     "errors": ("CorruptData", "EngramError", "UsageError"),

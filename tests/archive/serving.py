@@ -22,6 +22,9 @@ class Server(ThreadingHTTPServer):
         self.files, self.requests = files, list[str]()
         self.fault: Faults = lambda number: ""
 
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A client that hangs up, as it does where ranges are ignored, is no error of the server's."""
+
     def url(self, name: str, user: str = "") -> str:
         return f"http://{user}127.0.0.1:{self.server_address[1]}/{name}"
 

@@ -85,6 +85,17 @@ def test_another_file_under_the_same_path_is_found_out(packed: Path, raw: Raw) -
         pickle.loads(text)
 
 
+def test_another_file_of_the_same_size_is_found_out(tmp_path: Path, raw: Raw) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (20, 4, 3, 1), np.uint8)
+    archive.pack(ImageSet(noise), raw, tmp_path / "a.egm")
+    with archive.open(tmp_path / "a.egm") as opened:
+        text, size = pickle.dumps(opened), opened.info.archive_bytes
+    archive.pack(ImageSet(noise[::-1]), raw, tmp_path / "a.egm", force=True)
+    assert (tmp_path / "a.egm").stat().st_size == size
+    with pytest.raises(ArchiveChanged, match="is not the archive that was pickled"):
+        pickle.loads(text)
+
+
 WITHOUT = """
 import sys
 for name in ("torch", "matplotlib", "rich", "typer", "PIL"):

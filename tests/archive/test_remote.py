@@ -105,7 +105,7 @@ def test_what_is_kept_is_bounded(server: Server, large: bytes, monkeypatch: pyte
 
 
 def test_a_scan_reads_ahead_and_nothing_twice(server: Server, large: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("engram.archive.reader._BATCH_BYTES", 4 * 64 * 1024)
+    monkeypatch.setattr("engram.archive.sequence._BATCH_BYTES", 4 * 64 * 1024)
     with archive.open(server.url("large.egm")) as opened:
         server.taken()
         for first, images in opened.batches():

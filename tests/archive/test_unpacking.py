@@ -13,7 +13,7 @@ import pytest
 from drawing import CLASSES, draw, flip
 
 from engram import archive, datasets
-from engram.archive import metadata, reader, to_arrays
+from engram.archive import metadata, sequence, to_arrays
 from engram.archive import writer as writing
 from engram.archive.errors import CorruptBlock, CorruptMetadata, DuplicateName, UnsafeName
 from engram.archive.file import ArchiveFile
@@ -34,7 +34,7 @@ def pack(tmp_path: Path, images: ImageSet, block_size: int = 16) -> Path:
 
 @pytest.fixture(autouse=True)
 def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reader, "_BATCH_BYTES", 2 * 16 * 12)
+    monkeypatch.setattr(sequence, "_BATCH_BYTES", 2 * 16 * 12)
 
 
 @pytest.mark.parametrize("shape", [(4, 3, 1), SHAPE])

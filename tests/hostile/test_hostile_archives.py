@@ -252,5 +252,5 @@ def test_a_file_that_shrinks_while_it_is_open(small: Path) -> None:
 
 
 def test_a_folder_is_no_archive(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="is no file, so it is no archive"):
+    with pytest.raises(UsageError, match=r"has no shards\.json, so it is no shard set"):
         archive.open(tmp_path)

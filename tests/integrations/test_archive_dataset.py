@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import multiprocessing
 import pickle
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from torch.utils.data import DataLoader
 
 import engram
 from engram.archive.errors import ArchiveChanged, CorruptBlock
+from engram.archive.sharding import shard
 from engram.codecs.raw import Raw
 from engram.errors import UsageError
 from engram.images import ImageSet
@@ -211,3 +213,42 @@ def test_how_far_decoding_is(small: tuple[Path, ImageSet]) -> None:
     seen: list[tuple[int, int]] = []
     ArchiveDataset(small[0], progress=lambda done, total: seen.append((done, total)))
     assert seen[-1] == (50, 50)
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("memory_bytes", [1 << 30, 2 * BLOCK_BYTES])
+@pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")
+def test_an_epoch_goes_on_after_the_last_batch_that_was_given(
+    small: tuple[Path, ImageSet], workers: int, memory_bytes: int
+) -> None:
+    """However far ahead the workers have read."""
+    dataset = ArchiveDataset(small[0], memory_bytes=memory_bytes)
+    options: dict[str, Any] = {"shuffle": True, "seed": 3, "num_workers": workers}
+    whole = dataset.loader(4, **options)
+    epochs = [[batch[0].tolist() for batch in whole] for _ in range(3)]
+    assert whole.state_dict()["epoch"] == 3
+    stopped = dataset.loader(4, **options)
+    for _ in stopped:
+        pass
+    for _, _ in zip(range(5), stopped, strict=False):
+        pass
+    state = stopped.state_dict()
+    assert (state["epoch"], state["position"]) == (1, 5)
+    resumed = dataset.loader(4, **options)
+    resumed.load_state_dict(json.loads(json.dumps(state)))
+    assert resumed.state_dict() == state
+    assert [batch[0].tolist() for batch in resumed] == epochs[1][5:]
+    assert [batch[0].tolist() for batch in resumed] == epochs[2]
+
+
+@pytest.mark.parametrize("memory_bytes", MEMORIES)
+def test_a_shard_set_and_ranks(write: Write, tmp_path: Path, memory_bytes: int) -> None:
+    path, images = write(77)
+    assert images.labels is not None
+    shard([path], tmp_path / "set", images=24)
+    datasets = [ArchiveDataset(tmp_path / "set", memory_bytes=memory_bytes) for _ in range(3)]
+    loaders = [each.loader(5, shuffle=True, rank=rank, world=3) for rank, each in enumerate(datasets)]
+    found = [collected(loader) for loader in loaders]
+    assert same_images(torch.cat([pixels for pixels, _ in found]), images)
+    assert sorted(label for _, labels in found for label in labels) == sorted(images.labels.tolist())
+    assert torch.equal(datasets[0][76][0], expected(images, 76))

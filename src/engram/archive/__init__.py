@@ -1,21 +1,24 @@
 """Archives: many images of one size in one file (`.egm`, see FORMAT.md), each found without reading the others."""
 
-from engram.archive.breakdown import Breakdown, info
+from engram.archive.breakdown import Breakdown
 from engram.archive.errors import CorruptArchive
+from engram.archive.opening import info, open
 from engram.archive.reader import Archive
+from engram.archive.sequence import Reader
+from engram.archive.sharding import shard
+from engram.archive.shards import ShardSet
 from engram.archive.source import load
 from engram.archive.unpacking import Unpacked, unpack
 from engram.archive.verification import Verification, verify
 from engram.archive.writer import Packed, Writer, pack
-
-open = Archive
-"""engram.open(path, model=None): the archive of a file."""
 
 __all__ = [
     "Archive",
     "Breakdown",
     "CorruptArchive",
     "Packed",
+    "Reader",
+    "ShardSet",
     "Unpacked",
     "Verification",
     "Writer",
@@ -23,6 +26,7 @@ __all__ = [
     "load",
     "open",
     "pack",
+    "shard",
     "unpack",
     "verify",
 ]

@@ -83,8 +83,11 @@ class Directory:
 
     @property
     def identity(self) -> tuple[int, int]:
-        """Size and checksum of header, footer and, by way of the index, of all blocks: what tells two files apart."""
-        return self.size, zlib.crc32(layout.emit_footer(self.footer))
+        """Size and the footer's checksum, which speaks for the header and, by way of the index, for all blocks.
+
+        It tells two files apart. (The CRC-32 of a text that ends in its own CRC-32 would be the same for all.)
+        """
+        return self.size, layout.footer_checksum(self.footer)
 
     def images_of(self, block: int) -> tuple[int, int]:
         """(first, stop) of a block's images."""

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engram.archive.metadata import Labels
-from engram.archive.reader import Archive
+from engram.archive.sequence import Reader
 from engram.archive.verification import Verification
 from engram.datasets.progress import Progress
 from engram.images import Pixels
@@ -19,7 +19,7 @@ from engram.images import Pixels
 class Intact:
     """An archive's images, labels and names, less what `damage` lists."""
 
-    archive: Archive
+    archive: Reader
     damage: Verification | None = None
     progress: Progress | None = None
 
@@ -40,7 +40,7 @@ class Intact:
             if kept := [block for block in blocks if block not in lost]:
                 yield np.concatenate(self.archive.decode_blocks(kept))
             if self.progress:
-                self.progress(self.archive.file.directory.images_of(blocks[-1])[1], len(self.archive))
+                self.progress(self.archive.images_of(blocks[-1])[1], len(self.archive))
 
     def labels(self) -> Labels | None:
         """int64[n], or None where there are none or they are damaged."""

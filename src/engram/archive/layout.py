@@ -173,6 +173,11 @@ def emit_footer(footer: Footer) -> bytes:
     return checked + CHECKSUM.pack(zlib.crc32(checked)) + MAGIC
 
 
+def footer_checksum(footer: Footer) -> int:
+    """The checksum that stands in the footer, of all that is before it."""
+    return zlib.crc32(emit_footer(footer)[:_CHECKED_FOOTER_BYTES])
+
+
 def parse_footer(data: bytes) -> Footer:
     """The footer of an archive's last bytes. Raises TruncatedArchive and CorruptIndex."""
     if len(data) < FOOTER.size or not data.endswith(MAGIC):

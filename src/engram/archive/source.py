@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from engram.archive.reader import Archive
+from engram.archive.opening import open
 from engram.datasets.stream import Stream, row_slices, without_pixels
 from engram.images import ImageSet, Pixels
 from engram.storage import Location, shown
@@ -25,12 +25,12 @@ class _Archived(Stream):
 
     def __init__(self, path: Location) -> None:
         self.name, self._path = shown(path), path
-        with Archive(path) as archive:
+        with open(path) as archive:
             blank = without_pixels((len(archive), *archive.image_shape))
             self.known = ImageSet(blank, archive.labels, archive.class_names, archive.names)
 
     def pixels(self, step: int) -> Iterator[Pixels]:
-        with Archive(self._path) as archive:
+        with open(self._path) as archive:
             if step == 1:
                 yield from (images for _, images in archive.batches())
             else:

@@ -15,7 +15,8 @@ from pathlib import Path
 
 from engram.archive.file import GivenModel
 from engram.archive.intact import Intact
-from engram.archive.reader import Archive
+from engram.archive.opening import open
+from engram.archive.sequence import Reader
 from engram.archive.verification import Verification, verify
 from engram.datasets.progress import Progress
 from engram.files import OutputExists
@@ -31,7 +32,7 @@ class Unpacked:
 
 
 def unpack(
-    archive: Archive | Location,
+    archive: Reader | Location,
     out: Path | str,
     *,
     skip_damaged: bool = False,
@@ -45,8 +46,8 @@ def unpack(
     if it holds nothing but pictures. Nothing is left under the name when anything fails.
     Raises CorruptArchive, OutputExists, UnsafeName, DuplicateName, CannotWrite, UsageError.
     """
-    if not isinstance(archive, Archive):
-        with Archive(archive, model) as opened:
+    if not isinstance(archive, Reader):
+        with open(archive, model) as opened:
             return unpack(opened, out, skip_damaged=skip_damaged, force=force, progress=progress)
     out = Path(out)
     if out.exists() and not force:

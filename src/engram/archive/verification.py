@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from engram.archive.errors import CorruptBlock
 from engram.archive.file import GivenModel
-from engram.archive.reader import Archive
+from engram.archive.opening import open
+from engram.archive.sequence import Reader
 from engram.datasets.progress import Progress
 from engram.errors import CorruptData
 from engram.storage import Location
@@ -33,13 +34,13 @@ class Verification:
         return sum(block.stop - block.first for block in self.damaged_blocks)
 
 
-def verify(archive: Archive | Location, model: GivenModel = None, progress: Progress | None = None) -> Verification:
+def verify(archive: Reader | Location, model: GivenModel = None, progress: Progress | None = None) -> Verification:
     """What is damaged in an archive, found by checking and decoding all of it; it does not stop at the first.
 
     Raises CorruptArchive where header, footer or index are damaged, for then nothing can be found.
     """
-    if not isinstance(archive, Archive):
-        with Archive(archive, model) as opened:
+    if not isinstance(archive, Reader):
+        with open(archive, model) as opened:
             return verify(opened, progress=progress)
     damaged_parts = {}
     for name, check in (("model", _make_codec), ("labels", _decode_labels), ("names", _decode_names)):
@@ -51,17 +52,17 @@ def verify(archive: Archive | Location, model: GivenModel = None, progress: Prog
     for blocks in archive.block_groups():
         found += _damaged(archive, blocks, decodable="model" not in damaged_parts)
         if progress:
-            progress(archive.file.directory.images_of(blocks[-1])[1], len(archive))
-    return Verification(len(archive), archive.file.directory.blocks, tuple(found), damaged_parts)
+            progress(archive.images_of(blocks[-1])[1], len(archive))
+    return Verification(len(archive), archive.blocks, tuple(found), damaged_parts)
 
 
-def _damaged(archive: Archive, blocks: Sequence[int], decodable: bool) -> list[CorruptBlock]:
+def _damaged(archive: Reader, blocks: Sequence[int], decodable: bool) -> list[CorruptBlock]:
     """The errors of the damaged among the blocks; where the model is damaged, only checksums can tell."""
     try:
         if decodable:
             archive.decode_blocks(blocks)
         else:
-            archive.file.blocks(blocks)
+            archive.read_blocks(blocks)
         return []
     except CorruptBlock as error:
         if len(blocks) == 1:
@@ -69,14 +70,14 @@ def _damaged(archive: Archive, blocks: Sequence[int], decodable: bool) -> list[C
     return [error for block in blocks for error in _damaged(archive, [block], decodable)]
 
 
-def _make_codec(archive: Archive) -> None:
+def _make_codec(archive: Reader) -> None:
     _ = archive.codec
 
 
-def _decode_labels(archive: Archive) -> None:
+def _decode_labels(archive: Reader) -> None:
     _ = archive.class_names, archive.labels
 
 
-def _decode_names(archive: Archive) -> None:
+def _decode_names(archive: Reader) -> None:
     for _ in archive.iterate_names() or ():
         pass

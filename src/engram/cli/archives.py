@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from engram.archive import Breakdown, Packed
     from engram.archive.verification import Verification
 
-ArchiveLocation = Annotated[str, typer.Argument(metavar="FILE", help="An archive: FILE.egm, or its URL.")]
+ArchiveLocation = Annotated[str, typer.Argument(metavar="FILE", help="An archive FILE.egm, a shard set, or its URL.")]
 LeftOutModel = Annotated[
     str | None,
     typer.Option(
@@ -191,6 +191,29 @@ def get(
     height, width, channels = image.shape
     result = {"image": str(out), "index": index, "height": height, "width": width, "channels": channels}
     tell(result | {"seconds": round(seconds, 6)}, f"{out}: image {index} of {shown(file)}, {height} x {width}", as_json)
+
+
+def shard(
+    files: Annotated[list[str], typer.Argument(metavar="FILE...", help="Archives of one kind, or their URLs.")],
+    out: Annotated[Path, typer.Option("-o", "--out", metavar="FOLDER", help="The folder to write.")],
+    images: Annotated[
+        int, typer.Option("--images", min=1, help="Images a shard, at most; rounded up to whole blocks.")
+    ] = 1 << 20,
+    model: LeftOutModel = None,
+    force: Force = False,
+    as_json: Json = False,
+) -> None:
+    """Cut archives into a shard set: a folder of smaller ones, which reads as one. Nothing is decoded.
+
+    All verbs that read an archive read FOLDER, and so does `engram.open`.
+    """
+    from engram.archive import sharding
+
+    with progress_bar("Cutting", unit="images") as progress:
+        found = sharding.shard(files, out, images=images, model=model, force=force, progress=progress)
+    count, size = sum(each.images for each in found.shards), sum(each.bytes for each in found.shards)
+    result = {"out": str(out), "shards": len(found.shards), "images": count, "bytes": size}
+    tell(result, f"{out}: {count:,} images in {len(found.shards):,} shards, {size:,} bytes", as_json)
 
 
 def info(file: ArchiveLocation, as_json: Json = False) -> None:

@@ -22,7 +22,7 @@ app = typer.Typer(
 app.command()(reproduce.reproduce)
 app.command()(compare.compare)
 app.command()(train.train)
-for verb in (archives.pack, archives.unpack, archives.get, archives.info, archives.verify):
+for verb in (archives.pack, archives.unpack, archives.get, archives.info, archives.verify, archives.shard):
     app.command()(verb)
 app.add_typer(data.app, name="data")
 

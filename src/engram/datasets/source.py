@@ -9,6 +9,7 @@
 | an IDX file, plain or .gz              | ImageSet, with the labels file beside it if there is one |
 | a .npy or .npz file                    | ImageSet                                                 |
 | an archive, .egm, also by its URL      | ImageSet                                                 |
+| a shard set, or its shards.json or URL | ImageSet                                                 |
 """
 
 from __future__ import annotations
@@ -32,6 +33,10 @@ _READERS = {
     ".egm": "engram.archive.source",
 }
 """Whose `stream` reads a suffix. Imported when such a file comes: archives lie a floor above this one."""
+
+
+MANIFEST = "shards.json"
+"""What makes a folder a shard set."""
 
 
 class UnknownData(UsageError):
@@ -93,11 +98,9 @@ def stream(data: str | Path | ImageSet | Splits, progress: Progress | None = Non
 def _stream(name: str, progress: Progress | None) -> tuple[Stream, ...]:
     from engram.datasets import catalog
 
-    if is_url(name):
-        if Path(shown(name)).suffix != ".egm":
-            raise UnknownData(f"{shown(name)}: by URL, DATA is an archive, .egm; download other files first")
-        return (import_module(_READERS[".egm"]).stream(name),)
     path = Path(name)
+    if _is_archive(name):
+        return (import_module(_READERS[".egm"]).stream(name),)
     if name in catalog.CATALOG:
         return catalog.stream(name, progress)
     if path.is_dir():
@@ -110,13 +113,26 @@ def _stream(name: str, progress: Progress | None) -> tuple[Stream, ...]:
         raise _unknown(name, "is no file, no folder and no known name")
     if path.suffix in _READERS:
         return (import_module(_READERS[path.suffix]).stream(path),)
+    return (_of_idx(path),)
+
+
+def _is_archive(name: str) -> bool:
+    """Whether it is an archive's URL, or a shard set. Raises UnknownData for another URL."""
+    if not is_url(name):
+        return Path(name).name == MANIFEST or (Path(name) / MANIFEST).is_file()
+    if Path(shown(name)).suffix not in (".egm", ".json"):
+        raise UnknownData(f"{shown(name)}: by URL, DATA is an archive, .egm, or a shard set's manifest, .json")
+    return True
+
+
+def _of_idx(path: Path) -> Stream:
     with open(path, "rb") as file:
         start = file.read(2)
     if start in (b"\0\0", b"\x1f\x8b"):
         from engram.datasets import idx
 
-        return (idx.stream_set(path),)
-    raise _unknown(name, "is a file of a format that is not read")
+        return idx.stream_set(path)
+    raise _unknown(str(path), "is a file of a format that is not read")
 
 
 def _unknown(name: str, reason: str) -> UnknownData:

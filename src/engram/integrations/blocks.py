@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from engram.archive import Archive
+from engram.archive import Reader
 from engram.images import Pixels
 from engram.integrations.order import Order
 
@@ -19,10 +19,8 @@ _AT_ONCE_BYTES = 1 << 24
 class RecentBlocks:
     """Images of an archive by their indices; each block they lie in is decoded whole, and kept while there is room."""
 
-    def __init__(self, archive: Archive) -> None:
+    def __init__(self, archive: Reader) -> None:
         self._archive = archive
-        header = archive.file.directory.header
-        self._block_size, self._block_bytes = header.block_size, header.block_pixels
         self._kept = OrderedDict[int, Tensor]()
 
     def read(self, rows: Order, room: int) -> Tensor:
@@ -33,18 +31,18 @@ class RecentBlocks:
         height, width, channels = self._archive.image_shape
         images = torch.empty((len(rows), channels, height, width), dtype=torch.uint8)
         order = np.argsort(rows, kind="stable")
-        blocks, starts = np.unique(rows[order] // self._block_size, return_index=True)
+        blocks, starts = np.unique(self._archive.block_of(rows[order]), return_index=True)
         spots = dict(zip(blocks.tolist(), np.split(order, starts[1:]), strict=False))  # of no rows: no block, one group
 
         def take(block: int) -> None:
-            within = torch.from_numpy(rows[spots[block]] - block * self._block_size)
+            within = torch.from_numpy(rows[spots[block]] - self._archive.block_starts[block])
             images[torch.from_numpy(spots[block])] = self._kept[block].index_select(0, within)
 
         missing = [block for block in spots if block not in self._kept]
         for block in [block for block in spots if block in self._kept]:  # before others take their places
             self._kept.move_to_end(block)
             take(block)
-        at_once = max(1, min(room, _AT_ONCE_BYTES // self._block_bytes))
+        at_once = max(1, min(room, _AT_ONCE_BYTES // self._archive.block_bytes))
         for first in range(0, len(missing), at_once):
             some = missing[first : first + at_once]
             for block, pixels in zip(some, self._archive.decode_blocks(some), strict=True):
@@ -54,7 +52,7 @@ class RecentBlocks:
                 self._kept.popitem(last=False)
         return images
 
-    def __reduce__(self) -> tuple[type[RecentBlocks], tuple[Archive]]:
+    def __reduce__(self) -> tuple[type[RecentBlocks], tuple[Reader]]:
         return RecentBlocks, (self._archive,)
 
 

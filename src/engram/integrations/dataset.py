@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import cached_property
 from multiprocessing.context import get_spawning_popen
 from typing import Any
 
@@ -16,19 +17,20 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, default_collate, get_worker_info
+from torch.utils.data import Dataset, default_collate, get_worker_info
 
-from engram.archive import Archive
+from engram import archive
 from engram.archive.file import GivenModel
 from engram.datasets.progress import Progress
 from engram.errors import UsageError
 from engram.integrations.blocks import RecentBlocks, channels_first
+from engram.integrations.loader import BatchLoader
 from engram.integrations.order import BatchOrder, Order
 from engram.storage import Location
 
 
 class ArchiveDataset(Dataset[Any]):
-    """(image, label) of each image of an archive; the image alone where the archive has no labels.
+    """(image, label) of each image of an archive or a shard set; the image alone where the archive has no labels.
 
     An image is float32[c, h, w] in [0, 1], or uint8[c, h, w] for dtype=torch.uint8, and then what `transform` makes of
     it; a label is an int. `dataset[[3, 1, 2]]`, or a slice, is a batch, read in one go: (images[n, c, h, w],
@@ -50,9 +52,8 @@ class ArchiveDataset(Dataset[Any]):
     ) -> None:
         if dtype not in (torch.float32, torch.uint8):
             raise UsageError(f"images are given as torch.float32 or torch.uint8, not {dtype}")
-        self.archive = Archive(path, model)
+        self.archive = archive.open(path, model)
         self._transform, self._dtype, self._memory_bytes = transform, dtype, memory_bytes
-        self._rows = np.arange(len(self.archive))
         self._blocks = RecentBlocks(self.archive)
         self._pixels = self._decode_all(progress) if self.in_memory else None
 
@@ -69,31 +70,47 @@ class ArchiveDataset(Dataset[Any]):
         seed: int = 0,
         drop_last: bool = False,
         num_workers: int = 0,
+        rank: int = 0,
+        world: int = 1,
         **options: Any,
-    ) -> DataLoader[Any]:
+    ) -> BatchLoader:
         """A DataLoader whose batches are single reads, in the order of BatchOrder; `options` are the DataLoader's own.
+
+        Of `world` processes that train together, each gives its `rank`, and all the same seed: then each image goes to
+        one of them, and they need not speak of it.
 
         Each iteration is the next epoch, and its order a function of seed and epoch (and, where not all images are
         kept, of batch_size, num_workers and memory_bytes); `loader.sampler.set_epoch` goes to another.
         """
         order = BatchOrder(
-            len(self),
-            self.archive.file.directory.header.block_size,
+            self.archive.block_starts,
             batch_size,
             shuffle=shuffle,
             seed=seed,
             kept_blocks=self._room(num_workers),
             workers=num_workers,
             drop_last=drop_last,
+            rank=rank,
+            world=world,
         )
-        return DataLoader(self, sampler=order, batch_size=None, num_workers=num_workers, **options)
+        return BatchLoader(self, sampler=order, batch_size=None, num_workers=num_workers, **options)
 
     def __len__(self) -> int:
-        return len(self._rows)
+        return len(self.archive)
+
+    @cached_property
+    def _rows(self) -> Order:
+        """What an index of any kind picks from: made when something else than a loader's batch is asked for."""
+        return np.arange(len(self))
+
+    def _picked(self, index: Any) -> Order:
+        is_batch = isinstance(index, np.ndarray) and index.dtype == np.int64 and index.ndim == 1 and len(index)
+        rows: Order = index if is_batch and index.min() >= 0 and index.max() < len(self) else self._rows[index]
+        return rows
 
     def __getitem__(self, index: Any) -> Any:
         """An example by its index; a batch by a slice, a list of indices in its order, or a mask. Raises IndexError."""
-        rows = self._rows[index]
+        rows = self._picked(index)
         if rows.ndim == 0:
             return self._examples(rows.reshape(1), alone=True)[0]
         if rows.ndim > 1:
@@ -101,25 +118,27 @@ class ArchiveDataset(Dataset[Any]):
         images: Any = self._read(np.ascontiguousarray(rows))
         if self._transform is not None and len(rows):
             images = default_collate([self._transform(image) for image in images.unbind()])
-        labels = self.archive.labels
-        return images if labels is None else (images, torch.from_numpy(labels[rows]))
+        labels = self.archive.labels_of(rows)
+        return images if labels is None else (images, torch.from_numpy(labels))
 
     def __getitems__(self, indices: Sequence[int] | NDArray[np.integer[Any]]) -> list[Any]:
         """The examples of many indices, read in one go: what a DataLoader of examples calls for a batch."""
-        return self._examples(self._rows[np.asarray(indices, np.intp)])
+        return self._examples(self._picked(np.asarray(indices, np.int64)))
 
     def __getstate__(self) -> dict[str, Any]:
         """All but the pixels, unless this goes to a process that multiprocessing starts, which can share them."""
         pixels = self._pixels
         shared = pixels is not None and get_spawning_popen() is not None and pixels.is_shared()  # type: ignore[no-untyped-call]
-        return self.__dict__ | {"_pixels": pixels if shared else None}
+        state = self.__dict__ | {"_pixels": pixels if shared else None}
+        state.pop("_rows", None)
+        return state
 
     def _examples(self, rows: Order, alone: bool = False) -> list[Any]:
         images: Sequence[Any] = self._read(rows, alone).unbind()
         if self._transform is not None:
             images = [self._transform(image) for image in images]
-        labels = self.archive.labels
-        return list(images) if labels is None else list(zip(images, labels[rows].tolist(), strict=True))
+        labels = self.archive.labels_of(rows)
+        return list(images) if labels is None else list(zip(images, labels.tolist(), strict=True))
 
     def _read(self, rows: Order, alone: bool = False) -> Tensor:
         """[n, c, h, w] of images by their indices, in the dtype that was asked for; alone: not as part of an epoch."""
@@ -136,7 +155,7 @@ class ArchiveDataset(Dataset[Any]):
 
     def _room(self, workers: int) -> int:
         """How many blocks each of so many processes keeps."""
-        return self._memory_bytes // (self.archive.file.directory.header.block_pixels * max(1, workers))
+        return self._memory_bytes // (self.archive.block_bytes * max(1, workers))
 
     def _decode_all(self, progress: Progress | None = None) -> Tensor:
         """uint8[n, c, h, w] of all images, in shared memory where the system has so much of it."""

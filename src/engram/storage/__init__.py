@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import glob as files
+from pathlib import Path
+
 from engram.storage.local import LocalFile
 from engram.storage.location import Location, is_url, shown
 from engram.storage.storage import Span, Storage
 
-__all__ = ["Location", "Span", "Storage", "is_url", "open", "read_whole", "shown"]
+__all__ = ["Location", "Span", "Storage", "beside", "glob", "is_url", "open", "read_whole", "shown"]
 
 
 def open(location: Location) -> Storage:
@@ -26,3 +29,20 @@ def read_whole(location: Location) -> bytes:
     from engram.storage.transport import Transport
 
     return Transport(str(location)).whole()
+
+
+def beside(location: Location, name: str) -> Location:
+    """The file of that name in the same folder; of a URL with the same query, in which credentials may stand."""
+    if not is_url(location):
+        return Path(location).with_name(name)
+    path, question, query = str(location).partition("?")
+    return f"{path.rpartition('/')[0]}/{name}{question}{query}"
+
+
+def glob(pattern: str) -> list[Location]:
+    """All files that match, sorted by name; none for a URL of a scheme that cannot list."""
+    if not is_url(pattern):
+        return [Path(path).absolute() for path in sorted(files.glob(pattern))]
+    from engram.storage.transport import Transport
+
+    return list(Transport(pattern).matching())

@@ -1,6 +1,6 @@
 """A file behind a URL: its ends at once, then what is asked for, and, of what is read in order, what comes next.
 
-What is kept, at most: half a MiB of either end, 32 MiB of what was read last, and 4 MiB read ahead; and the two things
+What is kept, at most: half a MiB of either end, 8 MiB of what was read last, and 4 MiB read ahead; and the two things
 that were `expect`ed last, which a thread fetches meanwhile.
 """
 
@@ -20,7 +20,7 @@ from engram.storage.transport import Transport
 
 END_BYTES = 1 << 19
 """Of either end, read when a file is opened: most headers with their models, most indexes with their footers."""
-CACHE_BYTES = 1 << 25
+CACHE_BYTES = 1 << 23
 MOST_AHEAD_BYTES = 1 << 22
 _FIRST_AHEAD_BYTES = 1 << 16
 _GAP_BYTES = 1 << 15

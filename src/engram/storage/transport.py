@@ -77,6 +77,11 @@ class Transport:
         """All of it."""
         return self.ranges([(None, None)])[0]
 
+    def matching(self) -> list[str]:
+        """The URLs of all files that match this one, a pattern, sorted."""
+        system, path = self._system()
+        return [str(system.unstrip_protocol(each)) for each in self._asked(lambda: sorted(system.glob(path)))]
+
     def ranges(self, wanted: Sequence[Range]) -> list[bytes]:
         """The bytes of each range, asked for together; what did not come whole is asked for again."""
         found: dict[Range, bytes] = {}

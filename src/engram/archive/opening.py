@@ -1,0 +1,56 @@
+"""`engram.open`: one archive, or a shard set, by what was given."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from engram import storage
+from engram.archive import manifest
+from engram.archive.breakdown import Breakdown
+from engram.archive.file import GivenModel
+from engram.archive.reader import Archive
+from engram.archive.sequence import Reader
+from engram.archive.shards import ShardSet
+from engram.errors import UsageError
+from engram.storage import Location
+
+
+def open(location: Location, model: GivenModel = None) -> Reader:
+    """The images that lie there: an archive; a shard set by its folder, its manifest or a glob of archives.
+
+    A URL of a folder ends in "/". Raises what `Archive` and `ShardSet` raise.
+    """
+    place = _manifest_of(location)
+    if place is not None:
+        return ShardSet.of_manifest(place, model)
+    return ShardSet.of_glob(str(location), model) if _is_glob(location) else Archive(location, model)
+
+
+def _manifest_of(location: Location) -> Location | None:
+    """The manifest that a folder, or a manifest, names."""
+    if storage.is_url(location):
+        path = str(location).partition("?")[0]
+        if path.endswith("/"):
+            return storage.beside(location, manifest.NAME)
+        return location if path.endswith(".json") else None
+    folder = Path(location)
+    if not folder.is_dir():
+        return location if folder.suffix == ".json" else None
+    if (folder / manifest.NAME).exists():
+        return folder / manifest.NAME
+    raise UsageError(
+        f"{location} has no {manifest.NAME}, so it is no shard set; "
+        f"open its archives as {folder / '*.egm'}, or write one with `engram shard`"
+    )
+
+
+def _is_glob(location: Location) -> bool:
+    if storage.is_url(location):
+        return "*" in str(location).partition("?")[0]
+    return any(mark in str(location) for mark in "*?[") and not Path(location).exists()
+
+
+def info(location: Location) -> Breakdown:
+    """What each byte of an archive, or of a shard set, is for. Raises CorruptArchive."""
+    with open(location) as reader:
+        return reader.info

@@ -1,0 +1,219 @@
+"""A shard set: many archives, of one header, as one sequence of images. See FORMAT.md.
+
+A shard is opened when it is first read, and the last MOST_OPEN stay open. Its first look is at the manifest's checksum
+of it, so a shard that was written anew, or another's, is found out.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from functools import cached_property, lru_cache
+from itertools import chain, groupby
+from operator import itemgetter
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engram import storage
+from engram.archive import layout, manifest
+from engram.archive.breakdown import Breakdown
+from engram.archive.errors import ArchiveChanged, CorruptArchive, CorruptBlock
+from engram.archive.file import GivenModel
+from engram.archive.manifest import Manifest, Shard
+from engram.archive.reader import Archive
+from engram.archive.sequence import Reader
+from engram.codecs.contract import Codec
+from engram.errors import UsageError
+from engram.storage import Location
+from engram.storage.transport import NothingThere
+
+MOST_OPEN = 64
+
+
+class MissingShard(CorruptArchive):
+    """A shard that the manifest names is not there."""
+
+
+class ShardMismatch(CorruptArchive):
+    """A shard that is not the one that the manifest names, or not of one kind with the others."""
+
+
+class ShardSet(Reader):
+    """Archives of one header as one sequence: what an `Archive` can do, over all of them; blocks are numbered through.
+
+    Raises CorruptManifest, MissingShard (for URLs when the shard is first read), ShardMismatch, UsageError.
+    """
+
+    def __init__(self, location: Location, kind: Manifest, places: Sequence[Location], model: GivenModel) -> None:
+        self._location, self._kind, self._places_of, self._given_model = location, kind, places, model
+        size = kind.header.block_size
+        self._firsts = np.cumsum([0] + [shard.images for shard in kind.shards])
+        starts = [np.arange(first, stop, size) for first, stop in zip(self._firsts, self._firsts[1:], strict=False)]
+        self._first_blocks = np.cumsum([0] + [len(each) for each in starts])
+        super().__init__(
+            np.concatenate([*starts, self._firsts[-1:]]), kind.header.image_shape, kind.header.block_pixels
+        )
+        self._closed = False
+        self._shard = lru_cache(MOST_OPEN)(self._open)
+
+    @classmethod
+    def of_manifest(cls, location: Location, model: GivenModel = None) -> Self:
+        """The set of a manifest; its shards and its model lie beside it."""
+        if not storage.is_url(location):
+            location = Path(location).absolute()
+        kind = manifest.parse(storage.read_whole(location), storage.shown(location))
+        places = [storage.beside(location, shard.name) for shard in kind.shards]
+        for place in places:
+            if isinstance(place, Path) and not place.is_file():
+                raise _missing(place, location)
+        if model is None and kind.model is not None:
+            model = storage.beside(location, kind.model)
+        return cls(location, kind, places, model)
+
+    @classmethod
+    def of_glob(cls, pattern: str, model: GivenModel = None) -> Self:
+        """The archives that a pattern matches, in the order of their names; each is opened once, to see what it is."""
+        places = storage.glob(pattern)
+        if not places:
+            raise UsageError(f"no archive matches {storage.shown(pattern)}")
+        headers, shards = [], []
+        for place in places:
+            with Archive(place) as archive:
+                directory = archive.file.directory
+                headers.append(directory.header)
+                shards.append(Shard(Path(archive.path).name, len(archive), *directory.identity))
+        kind = Manifest(headers[0], None, tuple(shards))
+        for place, header in zip(places, headers, strict=True):
+            _check(header, kind, place)
+        return cls(pattern, kind, places, model)
+
+    @property
+    def path(self) -> Location:
+        return storage.shown(self._location) if storage.is_url(self._location) else Path(self._location)
+
+    @property
+    def shards(self) -> int:
+        """How many archives there are."""
+        return len(self._places_of)
+
+    @cached_property
+    def codec(self) -> Codec:
+        return self._shard(0).codec
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        return self._shard(0).class_names
+
+    @cached_property
+    def labels(self) -> NDArray[np.int64] | None:
+        return self.labels_of(np.arange(len(self)))
+
+    def labels_of(self, rows: NDArray[np.int64]) -> NDArray[np.int64] | None:
+        found = np.zeros(len(rows), np.int64)
+        owners = np.searchsorted(self._firsts, rows, side="right") - 1
+        if self._shard(0).labels is None:
+            return None
+        for number in np.unique(owners).tolist():
+            spots, shard = np.flatnonzero(owners == number), self._shard(number)
+            if shard.labels is None or shard.class_names != self.class_names:
+                raise ShardMismatch(f"{shard.path} has other classes than the first shard of {self.path}")
+            found[spots] = shard.labels[rows[spots] - self._firsts[number]]
+        return found
+
+    def iterate_names(self) -> Iterator[str] | None:
+        if self._shard(0).iterate_names() is None:
+            return None
+        return chain.from_iterable(self._names_of(number) for number in range(self.shards))
+
+    def _names_of(self, number: int) -> Iterator[str]:
+        names = self._shard(number).iterate_names()
+        if names is None:
+            raise ShardMismatch(f"{self._shard(number).path} has no names; the first shard of {self.path} has")
+        return names
+
+    @property
+    def info(self) -> Breakdown:
+        parts = [self._shard(number).info for number in range(self.shards)]
+        sums = {name: sum(each.bytes_by_part[name] for each in parts) for name in parts[0].bytes_by_part}
+        return replace(parts[0], images=len(self), blocks=self.blocks, bytes_by_part=sums)
+
+    def read_blocks(self, numbers: Sequence[int]) -> list[bytes]:
+        found = dict[int, bytes]()
+        for shard, some in self._by_shard(numbers):
+            first = int(self._first_blocks[shard])
+            try:
+                pieces = self._shard(shard).read_blocks([number - first for number in some])
+            except CorruptBlock as error:
+                raise self.damaged(error.number + first, error.reason) from None
+            found |= dict(zip(some, pieces, strict=True))
+        return [found[number] for number in numbers]
+
+    def expect(self, numbers: Sequence[int]) -> None:
+        for shard, some in self._by_shard(numbers):
+            first = int(self._first_blocks[shard])
+            self._shard(shard).expect([number - first for number in some])
+
+    def damaged(self, number: int, reason: str) -> CorruptBlock:
+        owner = int(np.searchsorted(self._first_blocks, number, side="right")) - 1
+        where = f"{storage.shown(self._places_of[owner])} of {self.path}"
+        return CorruptBlock(where, number, *self.images_of(number), reason)
+
+    def close(self) -> None:
+        self._closed = True
+        self._shard.cache_clear()
+
+    def _by_shard(self, numbers: Sequence[int]) -> list[tuple[int, list[int]]]:
+        owners = (np.searchsorted(self._first_blocks, numbers, side="right") - 1).tolist()
+        ordered = sorted(zip(owners, numbers, strict=True))
+        return [(owner, [number for _, number in some]) for owner, some in groupby(ordered, itemgetter(0))]
+
+    def _open(self, number: int) -> Archive:
+        if self._closed:
+            raise UsageError(f"{self.path} was closed; read it within the `with` block")
+        place, shard = self._places_of[number], self._kind.shards[number]
+        try:
+            archive = Archive(place, self._given_model)
+        except NothingThere:
+            raise _missing(place, self._location) from None
+        _check(archive.file.directory.header, self._kind, place)
+        if (len(archive), *archive.file.directory.identity) != (shard.images, *shard.identity):
+            raise ShardMismatch(f"{archive.path} is not the shard that {self.path} names; it was written anew since")
+        return archive
+
+    def __repr__(self) -> str:
+        shape = " x ".join(map(str, self.image_shape))
+        return (
+            f"<ShardSet {self.path}: {len(self):,} images {shape} in {self.shards} shards, {self._kind.header.codec}>"
+        )
+
+    @property
+    def identity(self) -> int:
+        """What tells two sets apart."""
+        return zlib.crc32(manifest.emit(self._kind))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _reopen, (str(self._location), self._given_model, self.identity)
+
+
+def _check(header: layout.Header, kind: Manifest, place: Location) -> None:
+    """Raises ShardMismatch for an archive of another kind; a model may be embedded in some and left out of others."""
+    if replace(header, model_embedded=True) != replace(kind.header, model_embedded=True):
+        raise ShardMismatch(
+            f"{storage.shown(place)} has another codec, model, image shape or block size than the other shards"
+        )
+
+
+def _missing(place: Location, location: Location) -> MissingShard:
+    return MissingShard(f"{storage.shown(place)} is missing, which {storage.shown(location)} names as a shard")
+
+
+def _reopen(location: str, model: GivenModel, identity: int) -> ShardSet:
+    is_manifest = location.partition("?")[0].endswith(".json")
+    found = ShardSet.of_manifest(location, model) if is_manifest else ShardSet.of_glob(location, model)
+    if found.identity != identity:
+        raise ArchiveChanged(f"{found.path} is not the shard set that was pickled; it was written anew since")
+    return found
