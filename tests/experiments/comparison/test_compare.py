@@ -131,7 +131,7 @@ def test_an_unknown_method_is_named_with_those_like_it(data: str, tmp_path: Path
 
 @pytest.mark.parametrize("quick", [True, False])
 def test_every_format_is_a_rival_in_every_layout(found: Comparison, quick: bool) -> None:
-    planned = plans.plan(found.material, quick=quick, seeds=None, methods=())
+    planned = plans.plan(found.material.known, quick=quick)
     points = [item for item in planned if isinstance(item, RivalPoint)]
     assert {f"{item.name}-{layout}" for item in points for layout in item.layouts} == set(RIVALS)
     if not quick:

@@ -12,7 +12,7 @@ from engram.evaluation.rivals import RIVALS
 from engram.experiments.comparison import rivals
 from engram.experiments.comparison.codecs import Brought, Learned, Projected, RawPixels, Trained
 from engram.experiments.comparison.job import Job
-from engram.experiments.comparison.material import Material, Sizes
+from engram.experiments.comparison.material import Sizes
 from engram.experiments.comparison.noise import Denoising, Filters
 from engram.experiments.comparison.rivals import RivalPoint
 from engram.experiments.comparison.smaller import Reduction, Weights
@@ -51,23 +51,27 @@ CODEBOOKS = (256, 4), (256, 8), (64, 8), (256, 16)
 """Codewords, and the length of each, of product quantisation."""
 
 
-def plan(material: Material, *, quick: bool, seeds: int | None, methods: Sequence[str]) -> list[Job]:
-    """All jobs, in the order of the table. Raises UsageError for a method that is none."""
-    jobs = [*_ours(material, quick=quick), *_networks(quick=quick, seeds=seeds), *_rivals(quick=quick)]
+def plan(known: bool, *, quick: bool, seeds: int | None = None, methods: Sequence[str] = ()) -> list[Job]:
+    """All jobs, in the order of the table. known: whether engram brings models that have learned from the images."""
+    jobs = [*_ours(known, quick=quick), *_networks(quick=quick, seeds=seeds), *_rivals(quick=quick)]
     jobs += _studies(quick=quick)
-    names = list(dict.fromkeys(item.name for item in jobs))
+    return [item for item in jobs if not methods or item.name in methods]
+
+
+def check(methods: Sequence[str]) -> None:
+    """Raises UsageError for a method that is none, whatever the images."""
+    names = list(dict.fromkeys(item.name for known in (True, False) for item in plan(known, quick=True)))
     for name in methods:
         if name not in names:
             near = get_close_matches(name, names, 3, 0.4) or names
             raise UsageError(f"there is no method {name!r} to compare; there are, for one, {', '.join(near)}")
-    return [item for item in jobs if not methods or item.name in methods]
 
 
-def _ours(material: Material, *, quick: bool) -> Iterator[Job]:
+def _ours(known: bool, *, quick: bool) -> Iterator[Job]:
     yield RawPixels("raw", OURS)
     steps = STEPS[1::3] if quick else STEPS
     errors = MAX_ERRORS[::2] if quick else MAX_ERRORS
-    if material.known:
+    if known:
         names = tuple(name for name in shipped.names() if name.startswith("fashion-mnist-"))
         yield Brought("pixel", OURS, tuple(name for name in names if name.startswith(PIXEL)))
         restored = tuple(name for name in names if "restored" in name)

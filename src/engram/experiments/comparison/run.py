@@ -12,7 +12,7 @@ from engram.errors import EngramError, MissingLibrary
 from engram.experiments.comparison import job as jobs
 from engram.experiments.comparison.job import Finding, Job
 from engram.experiments.comparison.material import Material, Sizes, prepare
-from engram.experiments.comparison.plan import SIZES, plan
+from engram.experiments.comparison.plan import SIZES, check, plan
 from engram.experiments.comparison.row import Row
 from engram.experiments.comparison.study import Study
 from engram.experiments.comparison.summary import summary
@@ -53,9 +53,10 @@ def compare(
     """
     report = progress or (lambda what, done, total: None)
     started = time.perf_counter()
+    check(methods)
     sizes = sizes or SIZES[quick]
     material = prepare(data, out / WORK, sizes, lambda done, total: report("data", done, total), workers)
-    planned = plan(material, quick=quick, seeds=seeds, methods=methods)
+    planned = plan(material.known, quick=quick, seeds=seeds, methods=methods)
     findings = find(planned, material, out / WORK, workers, report)
     rows = [row for item in planned for row in _rows(item, findings[item])]
     results = {
