@@ -45,16 +45,17 @@ def masked(text: str) -> str:
 
 def run_session(block: str, folder: Path) -> list[str]:
     """Runs the commands on `wardrobe`, with less training, and holds what they print against the block."""
-    steps = re.findall(r"^\$ engram (.*)\n((?:[^$].*\n|\n)*)", block, re.MULTILINE)
-    for command, printed in steps:
+    steps = re.findall(r"^\$ (?:torchrun (.*) -m )?engram (.*)\n((?:[^$].*\n|\n)*)", block, re.MULTILINE)
+    for ranks, command, printed in steps:
         words = re.sub(r"fashion-mnist(?!-)", "wardrobe", command).replace("--epochs 50", "--epochs 1").split()
         if words[0] == "pack" and "-m" not in words:
             words += ["--budget", "1s"]
-        command_line = [sys.executable, "-m", "engram", *words]
+        launcher = ["-m", "torch.distributed.run", *ranks.split()] if ranks else []
+        command_line = [sys.executable, *launcher, "-m", "engram", *words]
         done = subprocess.run(command_line, cwd=folder, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
         assert masked(done.stdout) == masked(printed)
-    return [step[0].split()[0] for step in steps]
+    return [command.split()[0] for _, command, _ in steps]
 
 
 def test_the_sessions_print_what_they_say(tmp_path: Path) -> None:

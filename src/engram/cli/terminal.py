@@ -21,12 +21,12 @@ def tell(result: dict[str, Any], prose: str, as_json: bool) -> None:
 
 
 @contextmanager
-def progress_bar(title: str, *, unit: str = "") -> Iterator[Callable[[int, int], None] | None]:
-    """A callback (done, total) that moves a bar with rate and remaining time; None where there is no terminal.
+def progress_bar(title: str, *, unit: str = "", shown: bool = True) -> Iterator[Callable[[int, int], None] | None]:
+    """A callback (done, total) that moves a bar with rate and remaining time; None if not shown, or without a terminal.
 
     unit: what is counted ("images", "bytes").
     """
-    if not sys.stderr.isatty():
+    if not (shown and sys.stderr.isatty()):
         yield None
         return
     from rich import progress as rich

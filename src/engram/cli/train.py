@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -101,24 +102,25 @@ def train(
 
     A training that was stopped goes on where it was when the same command is given again: its state is kept in
     MODEL.checkpoint until MODEL is complete. Of DATA that comes divided, the train half is used.
+
+    `torchrun --nproc-per-node 2 --max-restarts 3 -m engram train ...` trains in two processes, on one machine or many.
     """
     from engram import models
+    from engram.codecs.projection import PROJECTIONS
     from engram.datasets import source
     from engram.files import OutputExists
     from engram.images import Splits
 
-    if out.exists() and not force:
+    begun = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0") != "0" or os.environ.get("RANK", "0") != "0"
+    if out.exists() and not force and not begun:  # begun: another rank asks, or asked before torchrun started all anew
         raise OutputExists(f"{out} exists already; choose another name, or force it with --force")
     own: dict[str, object] = {"bits": bits, "bytes": bytes_, "max_error": max_error, "effort": effort, "hidden": hidden}
     own |= {"task": task, "task_weight": task_weight, "widths": widths, "depth": depth, "code_channels": code_channels}
     own |= {"sparsity": sparsity, "noise": noise, "noise_strength": noise_strength, "start": start}
     own |= {"epochs": epochs, "learning_rate": learning_rate, "batch_size": batch_size, "precision": precision}
     check_options(method, {name for name, value in own.items() if value is not None})
-    with progress_bar("Reading", unit="images") as progress:
-        images = source.load(data, progress)
-    if isinstance(images, Splits):
-        images = images.train
     from engram.training.device import choose_device
+    from engram.training.distributed import joined
     from engram.training.fit import fit
 
     settings: dict[str, Any] = {
@@ -126,8 +128,10 @@ def train(
         "learning_rate": learning_rate,
         "batch_size": batch_size,
         "precision": precision,
+        "bytes_per_image": bytes_,
+        "noise": noise,
+        "noise_strength": noise_strength,
     }
-    settings |= {"bytes_per_image": bytes_, "noise": noise, "noise_strength": noise_strength}
     changes: dict[str, Any] = {name: value for name, value in settings.items() if value is not None}
     options = options_of(method, hidden, widths)
     shape = {"depth": depth, "code_channels": code_channels, "sparsity": sparsity}
@@ -141,46 +145,59 @@ def train(
     if task is not None:
         changes["task_weight"] = TASK_WEIGHT if task_weight is None else task_weight
     checkpoint = out.with_name(out.name + ".checkpoint")
-    with progress_bar(f"Training {method}", unit="epochs") as progress:
-        model = fit(
-            images,
-            method,
-            seed,
-            device=choose_device(device),
-            options=options,
-            checkpoint=checkpoint,
-            progress=progress,
-            task=_classifier(task),
-            start=None if start is None else models.load(start),
-            **changes,
-        )
-    if bits is not None:
-        from engram.training.quantised import fit_quantised
+    with joined(choose_device(device)) as ranks:
+        with ranks.one_first(), progress_bar("Reading", unit="images", shown=ranks.is_first) as progress:
+            images = source.load(data, progress)
+        if isinstance(images, Splits):
+            images = images.train
+        if method in PROJECTIONS and not ranks.is_first:
+            return  # what is solved is solved by one
+        with progress_bar(f"Training {method}", unit="epochs", shown=ranks.is_first) as progress:
+            model = fit(
+                images,
+                method,
+                seed,
+                device=ranks.device,
+                options=options,
+                checkpoint=checkpoint,
+                progress=progress,
+                task=_classifier(task),
+                start=None if start is None else models.load(start),
+                **changes,
+            )
+        if bits is not None:
+            from engram.training.quantised import fit_quantised
 
-        with progress_bar(f"Training {method} at {bits:g} bits", unit="epochs") as progress:
-            model = fit_quantised(model, images, bits, seed=seed, device=choose_device(device), progress=progress)
-    model.save(out)
-    checkpoint.unlink(missing_ok=True)
-    seconds = sum(model.facts["epoch_seconds"])
-    done = len(model.facts["losses"])
+            with progress_bar(f"Training {method} at {bits:g} bits", unit="epochs", shown=ranks.is_first) as progress:
+                model = fit_quantised(model, images, bits, seed=seed, device=ranks.device, progress=progress)
+        if not ranks.is_first:
+            return
+        model.save(out)
+        checkpoint.unlink(missing_ok=True)
+    tell(*_trained(out, method, model, len(images)), as_json)
+
+
+def _trained(out: Path, method: str, model: models.Model, images: int) -> tuple[dict[str, Any], str]:
+    """What is told of a training, as data and in words."""
+    losses, seconds = model.facts["losses"], sum(model.facts["epoch_seconds"])
     result = {
         "model": str(out),
         "method": method,
-        "images": len(images),
-        "epochs": done,
-        "loss": model.facts["losses"][-1],
+        "images": images,
+        "epochs": len(losses),
+        "loss": losses[-1],
         "parameters": model.network.parameters,
         "code_numbers": model.network.code_numbers if model.network.analysis else 0,
         "model_bytes": out.stat().st_size,
         "seconds": round(seconds, 3),
-        "images_per_second": round(done * len(images) / seconds, 1),
+        "images_per_second": round(len(losses) * images / seconds, 1),
     }
     code = f"a code of {result['code_numbers']} numbers" if result["code_numbers"] else "no code"
     prose = (
         f"{out}: {method}, {model.network.parameters:,} parameters, {code}; "
-        f"loss {result['loss']:.5f} after {done} epochs on {len(images):,} images in {seconds:.1f} s"
+        f"loss {losses[-1]:.5f} after {len(losses)} epochs on {images:,} images in {seconds:.1f} s"
     )
-    tell(result, prose, as_json)
+    return result, prose
 
 
 def _classifier(task: str | None) -> models.Model | None:

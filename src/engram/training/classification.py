@@ -11,12 +11,13 @@ from typing import final
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from engram.networks.judge import JudgeNetwork
+from engram.training.distributed import batch_mean, world
 from engram.training.recipe import Recipe
-from engram.training.steps import Step, optimiser_state, restore_optimiser
+from engram.training.steps import Step, descend, optimiser_state, restore_optimiser
 
 SHIFT = 2
 """Images are moved by at most so many pixels each way; what comes in at an edge repeats it."""
@@ -35,6 +36,10 @@ class ClassificationStep(Step):
         self.steps = recipe.epochs * -(-len(images) // recipe.batch_size)
         self.done = 0
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        if world().size > 1:
+            for module in network.modules():
+                if isinstance(module, nn.BatchNorm2d):
+                    module.__class__ = WholeBatchNorm
         weights = [parameter for parameter in network.parameters() if parameter.ndim > 1]
         others = [parameter for parameter in network.parameters() if parameter.ndim <= 1]
         self.parameters = [*weights, *others]  # as the optimiser counts them
@@ -47,15 +52,13 @@ class ClassificationStep(Step):
         share = (self.done + 0.5) / self.steps
         for group in self.optimiser.param_groups:
             group["lr"] = self.recipe.learning_rate * min(share / RISING, (1 - share) / (1 - RISING))
-        seen = varied(inputs, np.random.default_rng((self.seed, self.done)))
+        part = world().part(len(inputs))
+        seen = part.of(varied(inputs, np.random.default_rng((self.seed, self.done))))
         with torch.autocast(inputs.device.type, torch.bfloat16, self.recipe.precision == "bfloat16"):
             scores = self.network(seen)
-        loss = functional.cross_entropy(scores, targets, label_smoothing=SMOOTHING)
-        self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        self.optimiser.step()
+        loss = functional.cross_entropy(scores, part.of(targets), label_smoothing=SMOOTHING)
         self.done += 1
-        return loss.detach()
+        return descend(self.optimiser, loss * part.weight)
 
     def state(self) -> dict[str, Tensor]:
         return {"done": torch.tensor(self.done)} | optimiser_state(self.optimiser)
@@ -64,6 +67,28 @@ class ClassificationStep(Step):
         rest = dict(state)
         self.done = int(rest.pop("done"))
         restore_optimiser(self.optimiser, self.parameters, rest)
+
+
+@final
+class WholeBatchNorm(nn.BatchNorm2d):
+    """Batch normalisation by the mean and variance over all ranks' parts of a batch."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.training:
+            return super().forward(x)
+        values = x.float().permute(0, 2, 3, 1).flatten(0, 2)
+        mean = batch_mean(values)
+        variance = batch_mean((values - mean).square())
+        count = world().total(torch.tensor(float(len(values)), device=x.device)).item()
+        for running, seen in ((self.running_mean, mean), (self.running_var, variance * count / max(1, count - 1))):
+            assert running is not None
+            assert self.momentum is not None
+            running.lerp_(seen.detach(), self.momentum)
+        scale = self.weight / (variance + self.eps).sqrt()
+        return (x.float() * scale[:, None, None] + (self.bias - mean * scale)[:, None, None]).to(x.dtype)
+
+    def _get_name(self) -> str:
+        return "BatchNorm2d"  # as checkpoints know it: they pass from any number of ranks to any other
 
 
 def varied(images: Tensor, draw: np.random.Generator) -> Tensor:

@@ -15,3 +15,11 @@ class ForeignCheckpoint(UsageError):
 
 class CorruptCheckpoint(CorruptData):
     """A checkpoint that cannot be read."""
+
+
+class RanksDisagree(UsageError):
+    """Processes that were to train one network together have other images, settings or versions."""
+
+
+class RankLost(EngramError):
+    """A process of a training that goes on in several cannot be reached, most often since it has ended."""

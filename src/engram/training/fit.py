@@ -17,6 +17,7 @@ from engram.networks.classifier import Classifier
 from engram.networks.judge import JudgeNetwork
 from engram.networks.registry import Trainable, make, restore
 from engram.networks.transform import sizes_for
+from engram.training.distributed import world
 from engram.training.loop import History, train
 from engram.training.recipe import RECIPES, Recipe
 
@@ -89,7 +90,7 @@ def fit(
         after_epoch=after_epoch,
         task=judged_by,
     )
-    facts = {
+    facts: dict[str, Any] = {
         "options": network.options,
         "recipe": asdict(recipe),
         "seed": seed,
@@ -101,6 +102,8 @@ def fit(
         "losses": history.losses,
         "epoch_seconds": history.seconds,
     }
+    if world().size > 1:
+        facts["ranks"] = world().size
     return Model(network.describe(), facts)
 
 

@@ -27,8 +27,9 @@ from engram.networks.running import to_tensor
 from engram.networks.spatial import Spatial
 from engram.networks.transform import Transform
 from engram.training.bidirectional import BidirectionalStep
-from engram.training.checkpoint import Checkpoint
+from engram.training.checkpoint import Checkpoint, identity_of
 from engram.training.classification import ClassificationStep
+from engram.training.distributed import world
 from engram.training.errors import TrainingDiverged
 from engram.training.pixel import CodeLengthStep
 from engram.training.recipe import Recipe
@@ -67,9 +68,11 @@ def train(
     An auto-associative network learns to return the images, a classifier their labels. Epoch e is shuffled by
     (seed, e) alone, so a training continued from `checkpoint` ends with the same weights, bit for bit, as one that
     never stopped, where the processor and its number of threads are the same. `after_step` may set weights anew.
+    Where several ranks train (`distributed.joined`), each takes its part of every batch, to the same result up to
+    rounding.
 
     Raises TrainingDiverged when the loss is not finite, UsageError for an empty set or missing labels, and
-    ForeignCheckpoint or CorruptCheckpoint for a checkpoint that does not fit.
+    ForeignCheckpoint or CorruptCheckpoint for a checkpoint that does not fit, RanksDisagree for ranks that do not.
     """
     if len(images) == 0:
         raise UsageError("there is no image to train on")
@@ -81,9 +84,12 @@ def train(
         if images.labels is None:
             raise UsageError("a classifier needs labels: use a folder with one sub-folder for each class")
         targets, objective = torch.from_numpy(images.labels).to(device), functional.cross_entropy
+    identity = identity_of(network, recipe, seed, images, task)
+    world().agree(identity)
     step = _step_of(network, recipe, inputs, objective, seed, task)
+    world().share(network)
     history = History()
-    saved = None if checkpoint is None else Checkpoint(checkpoint, network, recipe, seed, images)
+    saved = None if checkpoint is None else Checkpoint(checkpoint, identity, recipe.epochs)
     if saved is not None:
         history.losses, history.seconds = saved.restore(network, step)
     shuffled = torch.empty_like(inputs)

@@ -15,8 +15,9 @@ from torch.nn import functional
 
 from engram.coding.neighbourhood import AHEAD, FULL
 from engram.networks.pixel import PixelNetwork
+from engram.training.distributed import world
 from engram.training.recipe import Recipe
-from engram.training.steps import Step, optimiser_state, restore_optimiser
+from engram.training.steps import Step, descend, optimiser_state, restore_optimiser
 
 AMONG_OTHERS, AMONG_ZEROS = 4096, 256
 """How many values a step takes, about, that have a neighbour other than 0, and that have none."""
@@ -46,11 +47,8 @@ class CodeLengthStep(Step):
             group["lr"] = self.recipe.learning_rate * rate
         self.draws.manual_seed((self.seed << 32) + self.done)
         loss = self._bits(inputs)
-        self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        self.optimiser.step()
         self.done += 1
-        return loss.detach()
+        return descend(self.optimiser, loss)
 
     def _bits(self, images: Tensor) -> Tensor:
         """The mean bits of a value, estimated from the pixels drawn."""
@@ -71,13 +69,15 @@ class CodeLengthStep(Step):
             where = torch.nonzero(wanted)[:, 0]
             if len(where):
                 drawn = where[torch.randint(len(where), (most // channels,), generator=self.draws, device=where.device)]
+                part = world().part(len(drawn))
+                drawn = part.of(drawn)
                 pixels = len(self.positions) // channels
                 starts = (drawn // pixels * around.canvas_size)[:, None]
                 for channel in range(channels):
                     value = drawn % pixels * channels + channel
                     x = network.inputs(flat, self.taps[value] + starts, self.positions[value])
                     cost = network.nats(network(x, channel), symbols[drawn, channel])
-                    nats = nats + cost.mean() * (len(where) / len(symbols))
+                    nats = nats + cost.mean() * (len(where) / len(symbols) * part.weight)
         return nats / (channels * math.log(2))
 
     def state(self) -> dict[str, Tensor]:

@@ -15,6 +15,7 @@ from engram.images import ImageSet
 from engram.models import Model
 from engram.networks.autoassociative import AutoAssociative
 from engram.networks.registry import restore
+from engram.training.distributed import batch_mean
 from engram.training.fit import Progress
 from engram.training.loop import train
 from engram.training.recipe import Recipe
@@ -43,7 +44,7 @@ class Quantised(AutoAssociative):
     def analysis(self, images: Tensor) -> Tensor:
         code = self.network.analysis(images)
         flat = code.flatten(1) - self.offsets
-        steps = self.shares * flat.square().mean(0).sqrt().clamp_min(1e-6)
+        steps = self.shares * batch_mean(flat.square()).sqrt().clamp_min(1e-6)
         rounded = flat / steps
         rounded = rounded + (rounded.round() - rounded).detach()
         return (rounded * steps + self.offsets).reshape(code.shape)

@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 
 from engram.networks.restoration import RestorationNetwork
+from engram.training.distributed import world
 from engram.training.recipe import Recipe
-from engram.training.steps import Step, optimiser_state, restore_optimiser
+from engram.training.steps import Step, descend, optimiser_state, restore_optimiser
 
 WARM_UP = 200
 """Steps until the learning rate is what the recipe says, or a fifth of all: at full rate from the start, all hidden
@@ -32,16 +33,13 @@ class RestorationStep(Step):
         rate = self.recipe.learning_rate * min(1.0, (self.done + 1) / min(WARM_UP, 1 + self.steps // 5))
         for group in self.optimiser.param_groups:
             group["lr"] = rate * (0.505 + 0.495 * math.cos(math.pi * self.done / self.steps))
-        coded = self.network.analysis(inputs)
+        part = world().part(len(inputs))
+        coded = self.network.analysis(part.of(inputs))
         with torch.autocast(inputs.device.type, torch.bfloat16, self.recipe.precision == "bfloat16"):
             change = self.network.changes(coded)
-        loss = (255 * (coded + change.float() - targets)).square().mean()
-        self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(self.network.parameters(), LARGEST_GRADIENT)
-        self.optimiser.step()
+        loss = (255 * (coded + change.float() - part.of(targets))).square().mean()
         self.done += 1
-        return loss.detach()
+        return descend(self.optimiser, loss * part.weight, LARGEST_GRADIENT)
 
     def state(self) -> dict[str, Tensor]:
         return {"done": torch.tensor(self.done)} | optimiser_state(self.optimiser)

@@ -21,8 +21,9 @@ from engram.errors import UsageError
 from engram.networks.classifier import Classifier
 from engram.networks.judge import JudgeNetwork
 from engram.networks.spatial import MIDDLE_STEP, Spatial
+from engram.training.distributed import Part, world
 from engram.training.recipe import Recipe
-from engram.training.steps import Step, optimiser_state, restore_optimiser
+from engram.training.steps import Step, descend, optimiser_state, restore_optimiser
 from engram.training.transform import LARGEST_GRADIENT, bits_of, confusions
 
 STEPS = 14.0, 450.0
@@ -68,38 +69,36 @@ class SpatialStep(Step):
         for group in self.optimiser.param_groups:
             group["lr"] = self.recipe.learning_rate * rate * (0.505 + 0.495 * math.cos(math.pi * falling))
         self.draws.manual_seed((self.seed << 32) + self.done)
-        loss = self._loss(inputs, share > ANALYSIS_RESTS)
-        self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(self.network.parameters(), LARGEST_GRADIENT)
-        self.optimiser.step()
+        part = world().part(len(inputs))
+        loss = self._loss(part.of(inputs), part, share > ANALYSIS_RESTS)
         self.done += 1
-        return loss.detach()
+        return descend(self.optimiser, loss * part.weight, LARGEST_GRADIENT)
 
-    def _loss(self, images: Tensor, whole: bool) -> Tensor:
+    def _loss(self, images: Tensor, part: Part, whole: bool) -> Tensor:
         network = self.network
-        drawn = torch.rand(len(images), generator=self.draws, device=images.device)
+        drawn = part.of(torch.rand(part.count, generator=self.draws, device=images.device))
         finest, coarsest = STEPS if self.task is None else TASK_STEPS
         steps = finest * (coarsest / finest) ** drawn
         with torch.autocast(images.device.type, torch.bfloat16, self.recipe.precision == "bfloat16"):
             with torch.set_grad_enabled(not whole):
                 code = network.analysis(images, steps).float()
             rounded = code + (code.round() - code).detach()
-            noise = torch.rand(code.shape, generator=self.draws, device=code.device) - 0.5
-            counted = rounded if whole else code + noise
+            noise = torch.rand((part.count, *code.shape[1:]), generator=self.draws, device=code.device)
+            counted = rounded if whole else code + (part.of(noise) - 0.5)
             mean, log_scale = network.distributions(counted, steps)
             made = network.synthesis(rounded, steps).float()
         bits = bits_of(counted, mean, log_scale).flatten(1).sum(1)
         errors = (255 * (made - images)).square().flatten(1).sum(1)
         losses = bits + 6 / math.log(2) / steps.square() * errors
         if self.task is not None:
-            losses = losses + self.recipe.task_weight * self._confusions(self.task, made, images)
+            losses = losses + self.recipe.task_weight * self._confusions(self.task, made, images, part)
         return (losses * (steps / MIDDLE_STEP) ** COUNTED).mean() / self.values
 
-    def _confusions(self, task: Classifier | JudgeNetwork, made: Tensor, images: Tensor) -> Tensor:
+    def _confusions(self, task: Classifier | JudgeNetwork, made: Tensor, images: Tensor, part: Part) -> Tensor:
         """How far the classes seen in each image that came back are from those in the original, in nats."""
         shift = torch.randint(-TASK_SHIFT, TASK_SHIFT + 1, (2,), generator=self.draws, device=images.device).tolist()
-        noise = torch.randn(images.shape, generator=self.draws, device=images.device) * TASK_NOISE
+        noise = torch.randn((part.count, *images.shape[1:]), generator=self.draws, device=images.device)
+        noise = part.of(noise) * TASK_NOISE
         seen = [(some.roll(shift, (2, 3)) + noise) for some in (made.clamp(0, 1), images)]
         with torch.autocast(images.device.type, torch.bfloat16, self.recipe.precision == "bfloat16"):
             return confusions(task, *seen)

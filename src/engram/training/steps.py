@@ -12,6 +12,7 @@ from torch.nn import functional
 from engram.networks.fully_connected import FullyConnected
 from engram.networks.sparse import SparseAutoencoder
 from engram.networks.tied import TiedAutoencoder
+from engram.training.distributed import batch_mean, world
 from engram.training.recipe import Recipe
 
 sigmoid_backward = torch.ops.aten.sigmoid_backward.grad_input
@@ -22,7 +23,7 @@ Objective = Callable[[Tensor, Tensor], Tensor]
 
 
 class Step(ABC):
-    """Changes a network's weights by one batch."""
+    """Changes a network's weights by one batch, of which each rank that trains takes its part."""
 
     @abstractmethod
     def __call__(self, inputs: Tensor, targets: Tensor) -> Tensor:
@@ -38,9 +39,9 @@ class Step(ABC):
 
 
 def step_for(network: nn.Module, recipe: Recipe, objective: Objective) -> Step:
-    """The fastest step that computes what the recipe says."""
+    """The fastest step that computes what the recipe says. One that writes no gradient has none to share with ranks."""
     plain = recipe.optimiser == "sgd" and recipe.momentum == 0 and objective is functional.mse_loss
-    if plain and isinstance(network, FullyConnected) and network.output == "sigmoid":
+    if plain and isinstance(network, FullyConnected) and network.output == "sigmoid" and world().size == 1:
         return FullyConnectedDescent(network, recipe.learning_rate)
     return AutogradStep(network, recipe, objective)
 
@@ -60,16 +61,13 @@ class AutogradStep(Step):
             )
 
     def __call__(self, inputs: Tensor, targets: Tensor) -> Tensor:
-        loss = self._loss(inputs, targets)
-        self.optimiser.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        self.optimiser.step()
-        return loss.detach()
+        part = world().part(len(inputs))
+        return descend(self.optimiser, self._loss(part.of(inputs), part.of(targets)) * part.weight)
 
     def _loss(self, inputs: Tensor, targets: Tensor) -> Tensor:
         if isinstance(self.network, SparseAutoencoder):
             code = self.network.analysis(inputs)
-            return self.objective(self.network.synthesis(code), targets) + self.network.penalty(code)
+            return self.objective(self.network.synthesis(code), targets) + self.network.penalty(batch_mean(code)[None])
         return self.objective(self.network(inputs), targets)
 
     def state(self) -> dict[str, Tensor]:
@@ -77,6 +75,21 @@ class AutogradStep(Step):
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
         restore_optimiser(self.optimiser, list(self.network.parameters()), state)
+
+
+def descend(optimiser: torch.optim.Optimizer, loss: Tensor, largest_gradient: float | None = None) -> Tensor:
+    """The sum over all ranks of the losses given, after the optimiser's step down its gradient.
+
+    largest_gradient: the norm that the gradient of all parameters is cut down to.
+    """
+    parameters = [parameter for group in optimiser.param_groups for parameter in group["params"]]
+    optimiser.zero_grad(set_to_none=True)
+    loss.backward()  # type: ignore[no-untyped-call]
+    loss = world().total_gradients(parameters, loss)
+    if largest_gradient is not None:
+        torch.nn.utils.clip_grad_norm_(parameters, largest_gradient)
+    optimiser.step()
+    return loss.detach()
 
 
 def optimiser_state(optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:

@@ -23,8 +23,9 @@ from engram.errors import UsageError
 from engram.networks.classifier import Classifier
 from engram.networks.judge import JudgeNetwork
 from engram.networks.transform import LOG_SCALES, Transform
+from engram.training.distributed import Part, world
 from engram.training.recipe import Recipe
-from engram.training.steps import Step, optimiser_state, restore_optimiser
+from engram.training.steps import Step, descend, optimiser_state, restore_optimiser
 
 WARM_UP = 200
 """Steps until the learning rate is what the recipe says; half of all steps later it begins to fall, by a cosine."""
@@ -74,29 +75,28 @@ class RateDistortionStep(Step):
         for group in self.optimiser.param_groups:
             group["lr"] = self.recipe.learning_rate * rate
         self.noise.manual_seed((self.seed << 32) + self.done)
-        bits, made = self._bits_and_images(inputs, share > ANALYSIS_RESTS)
+        part = world().part(len(inputs))
+        inputs = part.of(inputs)
+        bits, made = self._bits_and_images(inputs, part, share > ANALYSIS_RESTS)
         loss = bits + self.weight * (255 * (made - inputs)).square().mean()
         if self.task is not None:
             loss = loss + self.recipe.task_weight * confusion(self.task, made, inputs)
-        loss = loss / self.network.pixels
-        self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(self.network.parameters(), LARGEST_GRADIENT)
-        self.optimiser.step()
+        loss = descend(self.optimiser, loss / self.network.pixels * part.weight, LARGEST_GRADIENT)
         self.done += 1
         if self.done > STEERING_BEGINS and share < ANALYSIS_RESTS:
-            self.weight *= math.exp(STEERING * math.log(self.bits / max(1e-3, bits.item())))
-        return loss.detach()
+            taken = world().total(bits.detach() * part.weight).item()
+            self.weight *= math.exp(STEERING * math.log(self.bits / max(1e-3, taken)))
+        return loss
 
-    def _bits_and_images(self, images: Tensor, whole: bool) -> tuple[Tensor, Tensor]:
+    def _bits_and_images(self, images: Tensor, part: Part, whole: bool) -> tuple[Tensor, Tensor]:
         """The mean bits of an image, and the images that come back."""
         network = self.network
         with torch.autocast(images.device.type, torch.bfloat16, self.recipe.precision == "bfloat16"):
             with torch.set_grad_enabled(not whole):
                 code = network.analysis(images).float()
             rounded = code + (code.round() - code).detach()
-            noise = torch.rand(code.shape, generator=self.noise, device=code.device) - 0.5
-            counted = rounded if whole else code + noise
+            noise = torch.rand((part.count, *code.shape[1:]), generator=self.noise, device=code.device)
+            counted = rounded if whole else code + (part.of(noise) - 0.5)
             mean, log_scale = network.distributions(counted)
             made = network.synthesis(rounded).float()
         bits = bits_of(counted, mean, log_scale).sum(1).mean()
