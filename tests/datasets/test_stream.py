@@ -52,13 +52,17 @@ def equal(one: ImageSet, other: ImageSet) -> bool:
     images=st.sampled_from([DRAWN, FLAT, COLOUR]),
     piece_images=st.integers(1, 41),
     step=st.integers(1, 41),
+    ends=st.tuples(st.integers(0, 40), st.integers(0, 40)),
 )
-def test_pieces_make_up_the_whole(kind: str, count: int, images: ImageSet, piece_images: int, step: int) -> None:
+def test_pieces_make_up_the_whole(
+    kind: str, count: int, images: ImageSet, piece_images: int, step: int, ends: tuple[int, int]
+) -> None:
     if kind == "folder":
         count = max(1, count)  # a folder of none is no set
     if kind == "idx of another name":
         images = ImageSet(images.images)  # there is no name for its labels
     images = images[:count]
+    start, stop = sorted(min(end, count) for end in ends)
     with tempfile.TemporaryDirectory() as folder:
         if kind == "memory":
             found = InMemory(images)
@@ -72,7 +76,8 @@ def test_pieces_make_up_the_whole(kind: str, count: int, images: ImageSet, piece
             pieces = list(found.pieces())
             assert equal(joined(pieces), whole)
             assert max(map(len, pieces)) <= max(piece_images, 64 if kind == "archive" else 1)  # whole blocks
-            assert equal(joined(list(found.pieces(step))), whole[::step])
+            assert equal(joined(list(found.pieces(range(0, count, step)))), whole[::step])
+            assert equal(joined(list(found.pieces(range(start, stop, step)))), whole[start:stop:step])
             assert equal(found.load(), whole)
             sample = found.sample(7)
             assert equal(sample, whole[:: max(1, -(-count // 7))])

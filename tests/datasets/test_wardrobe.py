@@ -103,3 +103,16 @@ def test_the_halves_are_of_different_seeds(monkeypatch: pytest.MonkeyPatch) -> N
 def test_what_cannot_be_drawn(arguments: dict[str, int], message: str) -> None:
     with pytest.raises(UsageError, match=f"^{message}$"):
         wardrobe.draw(**arguments)
+
+
+@pytest.mark.parametrize("rows", [range(2500), range(0), range(990, 1010), range(3, 2500, 7), range(2000, 2000)])
+def test_a_half_is_drawn_as_it_passes(rows: range, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(wardrobe.COUNTS, "test", 2500)
+    whole, half = wardrobe.load_half("test"), wardrobe.stream("test")
+    assert half.known.labels is not None
+    assert whole.labels is not None
+    assert half.known.labels.tolist() == whole.labels.tolist()
+    pieces = list(half.pieces(rows))
+    assert np.array_equal(
+        np.concatenate([piece.images for piece in pieces]), whole.images[rows.start : rows.stop : rows.step]
+    )

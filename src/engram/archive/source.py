@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from engram.archive.opening import open
-from engram.datasets.stream import Stream, row_slices, without_pixels
+from engram.datasets.stream import Stream, as_slice, in_pieces, without_pixels
 from engram.images import ImageSet, Pixels
 from engram.storage import Location, shown
 
@@ -29,9 +29,9 @@ class _Archived(Stream):
             blank = without_pixels((len(archive), *archive.image_shape))
             self.known = ImageSet(blank, archive.labels, archive.class_names, archive.names)
 
-    def pixels(self, step: int) -> Iterator[Pixels]:
+    def pixels(self, rows: range) -> Iterator[Pixels]:
         with open(self._path) as archive:
-            if step == 1:
+            if rows == range(len(self)):
                 yield from (images for _, images in archive.batches())
             else:
-                yield from (archive[rows] for rows in row_slices(self, step))
+                yield from (archive[as_slice(some)] for some in in_pieces(rows, self.image_shape))

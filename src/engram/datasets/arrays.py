@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from engram.datasets.deflate import LARGEST_EXPANSION
 from engram.datasets.progress import Progress
-from engram.datasets.stream import Stream, row_slices, rows_of, without_pixels
+from engram.datasets.stream import Stream, as_slice, in_pieces, rows_of, without_pixels
 from engram.errors import CorruptData, UsageError
 from engram.files import replacing_file
 from engram.images import ImageSet, Pixels
@@ -96,9 +96,10 @@ class _Mapped(Stream):
         self.name, self._path = str(path), path
         self.known = ImageSet(as_images(_map(path), path))
 
-    def pixels(self, step: int) -> Iterator[Pixels]:
-        for rows in row_slices(self, step):
-            yield as_images(_map(self._path), self._path)[rows].copy()  # of a fresh map, so that what passed is gone
+    def pixels(self, rows: range) -> Iterator[Pixels]:
+        for some in in_pieces(rows, self.image_shape):
+            images = as_images(_map(self._path), self._path)  # a fresh map, so that what passed is gone
+            yield images[as_slice(some)].copy()
 
     def load(self, progress: Progress | None = None) -> ImageSet:
         """The set as it is mapped."""
@@ -111,17 +112,21 @@ class _Zipped(Stream):
     def __init__(self, path: Path, member: str, known: ImageSet) -> None:
         self.name, self.known, self._path, self._member = str(path), known, path, member
 
-    def pixels(self, step: int) -> Iterator[Pixels]:
+    def pixels(self, rows: range) -> Iterator[Pixels]:
         with _explaining(self._path), zipfile.ZipFile(self._path) as archive:
             member = archive.getinfo(self._member)
             with archive.open(member) as file:
                 shape, fortran, _ = _header(file, member.file_size, self._path)
-                rows = shape[0] if fortran else rows_of(shape[1:])
-                for start in range(0, shape[0], rows):
-                    count = min(rows, shape[0] - start)
-                    data = file.read(count * math.prod(shape[1:]))
-                    piece = np.frombuffer(data, np.uint8).reshape(count, *shape[1:], order="F" if fortran else "C")
-                    yield as_images(piece[-start % step :: step], self._path)
+                if fortran:
+                    whole = np.frombuffer(file.read(), np.uint8).reshape(shape, order="F")
+                    yield as_images(whole[as_slice(rows)], self._path)
+                    return
+                each, most = math.prod(shape[1:]), rows_of(shape[1:])
+                file.seek(rows.start * each, os.SEEK_CUR)
+                for start in range(rows.start, rows.stop, most):
+                    count = min(most, rows.stop - start)
+                    piece = np.frombuffer(file.read(count * each), np.uint8).reshape(count, *shape[1:])
+                    yield as_images(piece[(rows.start - start) % rows.step :: rows.step], self._path)
 
 
 def _zipped(path: Path) -> _Zipped:

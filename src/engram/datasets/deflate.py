@@ -43,6 +43,11 @@ class GzipReader:
             found += piece
         return bytes(found)
 
+    def skip(self, size: int) -> None:
+        """Passes over the next `size` bytes. Raises BrokenGzip."""
+        for first in range(0, size, _PIECE):
+            self.read(min(_PIECE, size - first))
+
     def check_end(self) -> None:
         """Raises TrailingBytes unless the member, all read, is all of the file."""
         left = len(self._inflater.unused_data)

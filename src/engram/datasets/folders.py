@@ -28,7 +28,7 @@ from engram.datasets.pictures import (
     shape_of_all,
 )
 from engram.datasets.progress import Progress, shifted
-from engram.datasets.stream import Stream, row_slices, without_pixels
+from engram.datasets.stream import Stream, as_slice, in_pieces, without_pixels
 from engram.errors import EngramError, UsageError
 from engram.files import OutputExists, replacing_folder
 from engram.images import ImageSet, Pixels, Splits
@@ -179,11 +179,11 @@ class _Pictures(Stream):
     def __init__(self, known: ImageSet, folders: list[Path], stops: NDArray[np.int64]) -> None:
         self.name, self.known, self._folders, self._stops = str(folders[0]), known, folders, stops
 
-    def pixels(self, step: int) -> Iterator[Pixels]:
+    def pixels(self, rows: range) -> Iterator[Pixels]:
         names = self.known.names or ()
-        for rows in row_slices(self, step):
-            places = np.searchsorted(self._stops, np.arange(rows.start, rows.stop, step), "right").tolist()
-            files = zip(places, names[rows], strict=True)
+        for some in in_pieces(rows, self.image_shape):
+            places = np.searchsorted(self._stops, np.array(some), "right").tolist()
+            files = zip(places, names[as_slice(some)], strict=True)
             yield decode_pictures([self._folders[place] / file for place, file in files], self.image_shape)
 
 

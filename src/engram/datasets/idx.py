@@ -92,22 +92,32 @@ def shape_of(path: Path | str) -> tuple[int, ...]:
     return shape
 
 
-def pieces(path: Path | str) -> Iterator[Pixels]:
-    """The array of an IDX file in pieces along its first dimension. No byte may be missing or left over."""
+def pieces(path: Path | str, start: int = 0, stop: int | None = None) -> Iterator[Pixels]:
+    """The array of an IDX file, or its rows start to stop - 1, in pieces along its first dimension.
+
+    No byte may be missing, nor, where the last row is read, left over. What comes before `start` in a gzipped file is
+    inflated all the same.
+    """
     source = str(path)
     with open(path, "rb") as file:
         reader = _reader(file, source)
         shape, _ = _read_header(reader, source)
         each, rows = math.prod(shape[1:]), rows_of(shape[1:])
-        for first in range(0, shape[0] if each else 0, rows):
-            wanted = min(rows, shape[0] - first) * each
+        stop = shape[0] if stop is None else min(stop, shape[0])
+        if isinstance(reader, GzipReader):
+            reader.skip(start * each)
+        else:
+            reader.seek(start * each, os.SEEK_CUR)
+        for first in range(start, stop if each else start, rows):
+            wanted = min(rows, stop - first) * each
             data = reader.read(wanted)
             if len(data) < wanted:
                 _check_held(shape, first * each + len(data), source)
             yield np.frombuffer(data, np.uint8).reshape(-1, *shape[1:])
-        _check_held(shape, math.prod(shape) + len(reader.read(1)), source)
-        if isinstance(reader, GzipReader):
-            reader.check_end()
+        if stop == shape[0]:
+            _check_held(shape, math.prod(shape) + len(reader.read(1)), source)
+            if isinstance(reader, GzipReader):
+                reader.check_end()
 
 
 def save(path: Path | str, array: Pixels) -> None:
@@ -157,11 +167,11 @@ class _Images(Stream):
     def __init__(self, path: Path, known: ImageSet) -> None:
         self.name, self.known, self._path = str(path), known, path
 
-    def pixels(self, step: int) -> Iterator[Pixels]:
-        start = 0
-        for piece in pieces(self._path):
-            yield as_images(piece[-start % step :: step], self._path)
-            start += len(piece)
+    def pixels(self, rows: range) -> Iterator[Pixels]:
+        passed = 0
+        for piece in pieces(self._path, rows.start, rows.stop):
+            yield as_images(piece[-passed % rows.step :: rows.step], self._path)
+            passed += len(piece)
 
 
 def save_set(path: Path | str, images: ImageSet) -> None:

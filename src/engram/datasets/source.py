@@ -83,7 +83,7 @@ def stream(data: str | Path | ImageSet | Splits, progress: Progress | None = Non
     if name == "wardrobe":
         from engram.datasets import wardrobe
 
-        return tuple(InMemory(wardrobe.load_half(half)) for half in Splits._fields if split in ("", half))
+        return tuple(wardrobe.stream(half) for half in Splits._fields if split in ("", half))
     try:
         parts = _stream(name, progress)
     except OSError as error:

@@ -35,22 +35,23 @@ class Stream(ABC):
     known: ImageSet
 
     @abstractmethod
-    def pixels(self, step: int) -> Iterator[Pixels]:
-        """uint8[n, h, w, c] after uint8[n, h, w, c]: every step-th image from the first on, in order."""
+    def pixels(self, rows: range) -> Iterator[Pixels]:
+        """uint8[n, h, w, c] after uint8[n, h, w, c]: the images of these rows, in order. `rows` runs upwards."""
 
-    def pieces(self, step: int = 1) -> Iterator[ImageSet]:
-        """Every step-th image with what is known of it, in order; at least one piece, be it empty."""
-        known, start = self.known, 0
+    def pieces(self, rows: range | None = None) -> Iterator[ImageSet]:
+        """The images of these rows, or all, with what is known of them, in order; at least one piece, be it empty."""
+        known, done = self.known, 0
+        rows = range(len(self)) if rows is None else rows
         try:
-            for images in self.pixels(step):
-                some = slice(start, start + len(images) * step, step)
-                start += len(images) * step
+            for images in self.pixels(rows):
+                some = as_slice(rows[done : done + len(images)])
+                done += len(images)
                 labels = None if known.labels is None else known.labels[some]
                 yield ImageSet(images, labels, known.class_names, None if known.names is None else known.names[some])
         except OSError as error:
             raise cannot_read(self.name, error) from error
-        if not len(self):
-            yield known
+        if not rows:
+            yield known[:0]
 
     def load(self, progress: Progress | None = None) -> ImageSet:
         """All of it, in memory."""
@@ -62,7 +63,7 @@ class Stream(ABC):
 
     def _every(self, step: int, progress: Progress | None) -> ImageSet:
         images, done = np.empty((-(-len(self) // step), *self.image_shape), np.uint8), 0
-        for piece in self.pieces(step):
+        for piece in self.pieces(range(0, len(self), step)):
             images[done : done + len(piece)] = piece.images
             done += len(piece)
             if progress:
@@ -90,21 +91,26 @@ class InMemory(Stream):
     def __init__(self, images: ImageSet) -> None:
         self.name, self.known = repr(images), images
 
-    def pixels(self, step: int) -> Iterator[Pixels]:
+    def pixels(self, rows: range) -> Iterator[Pixels]:
         """Views of the set's own pixels."""
-        for rows in row_slices(self, step):
-            yield self.known.images[rows]
+        for some in in_pieces(rows, self.image_shape):
+            yield self.known.images[as_slice(some)]
 
     def load(self, progress: Progress | None = None) -> ImageSet:
         """The set itself."""
         return self.known
 
 
-def row_slices(stream: Stream, step: int) -> Iterator[slice]:
-    """Every step-th image's index, in slices of a piece each."""
-    rows = rows_of(stream.image_shape) * step
-    for start in range(0, len(stream), rows):
-        yield slice(start, min(start + rows, len(stream)), step)
+def in_pieces(rows: range, shape: tuple[int, ...]) -> Iterator[range]:
+    """The rows of images of a shape, as many at a time as make a piece."""
+    most = rows_of(shape)
+    for first in range(0, len(rows), most):
+        yield rows[first : first + most]
+
+
+def as_slice(rows: range) -> slice:
+    """The slice that takes these rows."""
+    return slice(rows.start, rows.stop, rows.step)
 
 
 def rows_of(shape: tuple[int, ...]) -> int:

@@ -6,11 +6,14 @@ the seed, its index and the size. The random numbers are raw PCG64 words, whose 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 from numpy.typing import NDArray
 
 from engram.datasets import garments, shoes
 from engram.datasets.sheet import NUMBERS, Recipe, Sheet
+from engram.datasets.stream import Stream, without_pixels
 from engram.errors import UsageError
 from engram.images import ImageSet, Pixels, Splits
 
@@ -43,6 +46,27 @@ def load_half(split: str) -> ImageSet:
     return draw(COUNTS[split], _SEEDS[split])
 
 
+def stream(split: str) -> Stream:
+    """One of the two, drawn as it passes."""
+    return _Half(split)
+
+
+class _Half(Stream):
+    """Its labels are known before, since they are the first thing that is drawn of each image."""
+
+    def __init__(self, split: str) -> None:
+        self.name, self._seed = f"wardrobe:{split}", _SEEDS[split]
+        count = COUNTS[split]
+        chunks = [_numbers(self._seed, chunk)[1] for chunk in range(-(-count // _CHUNK))]
+        labels = np.concatenate([_labels(numbers) for numbers in chunks])[:count]
+        self.known = ImageSet(without_pixels((count, 28, 28, 1)), labels, CLASS_NAMES)
+
+    def pixels(self, rows: range) -> Iterator[Pixels]:
+        for first in range(rows.start - rows.start % _CHUNK, rows.stop, _CHUNK):
+            start, stop = max(rows.start, first), min(rows.stop, first + _CHUNK)
+            yield draw(stop - start, self._seed, start=start).images[(rows.start - start) % rows.step :: rows.step]
+
+
 def draw(count: int, seed: int, shape: tuple[int, int] = (28, 28), start: int = 0) -> ImageSet:
     """Images start to start + count of a seed's endless row; shape is (height, width)."""
     height, width = shape
@@ -61,9 +85,8 @@ def draw(count: int, seed: int, shape: tuple[int, int] = (28, 28), start: int = 
 
 
 def _draw_chunk(seed: int, chunk: int, height: int, width: int) -> tuple[Pixels, NDArray[np.int64]]:
-    words = np.random.PCG64(np.random.SeedSequence((seed, chunk)))
-    numbers = _uniform(words, (_CHUNK, NUMBERS))
-    labels = (numbers[:, 0] * np.float32(len(RECIPES))).astype(np.int64)
+    words, numbers = _numbers(seed, chunk)
+    labels = _labels(numbers)
     grain = words.random_raw(_CHUNK * -(-height * width // 8)).astype("<u8").view(np.uint8)
     grain = grain.reshape(_CHUNK, -1)[:, : height * width].reshape(_CHUNK, height, width)
     images = np.empty((_CHUNK, height, width), np.uint8)
@@ -76,6 +99,16 @@ def _draw_chunk(seed: int, chunk: int, height: int, width: int) -> tuple[Pixels,
         light = cover * np.clip(shade + rough, np.float32(0.02), np.float32(1))
         images[rows] = (light * 255 + np.float32(0.5)).astype(np.uint8)
     return images, labels
+
+
+def _numbers(seed: int, chunk: int) -> tuple[np.random.PCG64, NDArray[np.float32]]:
+    """What the images of a chunk are drawn by, and the words that come after."""
+    words = np.random.PCG64(np.random.SeedSequence((seed, chunk)))
+    return words, _uniform(words, (_CHUNK, NUMBERS))
+
+
+def _labels(numbers: NDArray[np.float32]) -> NDArray[np.int64]:
+    return (numbers[:, 0] * np.float32(len(RECIPES))).astype(np.int64)
 
 
 def _uniform(words: np.random.PCG64, shape: tuple[int, int]) -> NDArray[np.float32]:
