@@ -11,14 +11,27 @@ from engram.archive.errors import CorruptArchive
 from engram.codecs import registry
 from engram.codecs.contract import Codec
 
+BEGUN = "begun"
+"""What remembers, among the parts of an archive, its header and its model: the file begins as the archive will."""
+
+
+def parts_of(path: Path) -> Path:
+    """The folder in which an archive that several processes pack lies in parts."""
+    return path.with_name(path.name + ".parts")
+
 
 def interrupted(path: Path) -> tuple[Codec, bool] | None:
-    """(the codec of the part of an archive that is there, whether its model is in it).
+    """(the codec of the part, or parts, of an archive that are there, whether its model is in it).
 
     None where there is no part, or none that says how to encode: then the pack begins anew, or takes its model again.
     """
+    places = (path.with_name(path.name + ".part"), parts_of(path) / BEGUN)
+    return next((found for found in map(_begun, places) if found), None)
+
+
+def _begun(place: Path) -> tuple[Codec, bool] | None:
     try:
-        with open(path.with_name(path.name + ".part"), "rb") as file:
+        with open(place, "rb") as file:
             prelude = file.read(layout.PRELUDE.size)
             rest = layout.header_size(prelude) - len(prelude)
             header = layout.parse_header(prelude + file.read(rest))

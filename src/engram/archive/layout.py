@@ -210,6 +210,15 @@ def emit_index(index: Index) -> bytes:
     return lengths.tobytes() + index.checksums.astype("<u4").tobytes()
 
 
+def emit_tail(header_box: bytes, count: int, sections: tuple[bytes, bytes, bytes], index: Index) -> bytes:
+    """All that follows the blocks of `count` images; the sections are class names, labels and names, in that order."""
+    index_box = emit_index(index)
+    of_class_names, of_labels, of_names = map(Section.of, sections)
+    checksums = zlib.crc32(index_box), zlib.crc32(header_box[: -CHECKSUM.size])
+    footer = Footer(count, of_class_names, of_labels, of_names, index.width, *checksums)
+    return b"".join(sections) + index_box + emit_footer(footer)
+
+
 def parse_index(data: bytes, footer: Footer) -> Index:
     """The index of its bytes, one entry of footer.width + 4 bytes for each block. Raises CorruptIndex."""
     if zlib.crc32(data) != footer.index_checksum:

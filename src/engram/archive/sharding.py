@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -45,60 +46,87 @@ def shard(
         raise UsageError("a shard set is made of at least one archive")
     if images < 1:
         raise UsageError(f"a shard has at least 1 image, not {images}")
-    with replacing_folder(out, force=force and (Path(out) / manifest.NAME).is_file()) as folder:
-        written, header = list[Shard](), None
+    with replacing_set(out, force) as folder:
+        written: SetWriter | None = None
         for location in archives:
             with Archive(location, model) as archive:
-                mine = replace(
-                    archive.file.directory.header, model_embedded=not archive.file.directory.header.model_bytes
-                )
-                if header is None:
-                    header = mine
-                    if header.model_bytes:
-                        (folder / MODEL_NAME).write_bytes(archive.file.model(model))
-                if mine != header:
+                header = archive.file.directory.header
+                if written is None:
+                    written = SetWriter(folder, header, archive.file.model(model) if header.model_bytes else b"")
+                if replace(header, model_embedded=written.header.model_embedded) != written.header:
                     raise ShardMismatch(
                         f"{archive.path} has another codec, model, image shape or block size than {shown(archives[0])}"
                     )
-                step, names = -(-images // header.block_size), archive.iterate_names()
-                for first in range(0, max(1, archive.blocks), step):
-                    path = folder / f"{len(written):05}.egm"
-                    _write(path, archive, header, range(first, min(first + step, archive.blocks)), names)
-                    with open(path) as file:
-                        directory = Directory.read(file)
-                    written.append(Shard(path.name, directory.footer.count, *directory.identity))
+                step, names = blocks_of(images, header), archive.iterate_names()
+                for start in range(0, max(1, archive.blocks), step):
+                    stop = min(start + step, archive.blocks)
+                    first, end = int(archive.block_starts[start]), int(archive.block_starts[stop])
+                    labels = None if archive.labels is None else archive.labels[first:end]
+                    blocks = map(archive.file.block, range(start, stop))
+                    written.add(blocks, end - first, archive.class_names, labels, names)
                     if progress:
-                        progress(sum(each.images for each in written), 0)
-        assert header is not None
-        found = Manifest(header, MODEL_NAME if header.model_bytes else None, tuple(written))
-        (folder / manifest.NAME).write_bytes(manifest.emit(found))
-    return found
+                        progress(written.images, 0)
+        assert written is not None
+        return written.finish()
 
 
-def _write(path: Path, archive: Archive, header: layout.Header, blocks: range, names: Iterator[str] | None) -> None:
-    """An archive of some blocks of another, whose names come next."""
-    first, stop = int(archive.block_starts[blocks.start]), int(archive.block_starts[blocks.stop])
-    box = layout.emit_header(header)
-    lengths, checksums = list[int](), list[int]()
-    with path.open("xb") as file:
-        file.write(box)
-        for number in blocks:
-            data = archive.file.block(number)
-            file.write(data)
-            lengths.append(len(data))
-            checksums.append(zlib.crc32(data))
-        index = layout.Index(np.array(lengths, np.int64), np.array(checksums, np.uint32))
-        index_box = layout.emit_index(index)
-        class_names = metadata.emit_class_names(archive.class_names) if archive.class_names else b""
-        labels = b""
-        if archive.labels is not None:
-            labels = metadata.emit_labels(archive.labels[first:stop], len(archive.class_names))
-        encoder = metadata.NameEncoder()
-        if names is not None:
-            encoder.add(tuple(islice(names, stop - first)))
-        sections = (class_names, labels, encoder.finish() if names is not None else b"")
-        of_class_names, of_labels, of_names = map(layout.Section.of, sections)
-        footer = layout.Footer(
-            stop - first, of_class_names, of_labels, of_names, index.width, zlib.crc32(index_box), zlib.crc32(box[:-4])
-        )
-        file.write(b"".join(sections) + index_box + layout.emit_footer(footer))
+def blocks_of(images: int, header: layout.Header) -> int:
+    """How many blocks a shard has that is to have so many images."""
+    return -(-images // header.block_size)
+
+
+@contextmanager
+def replacing_set(out: Path | str, force: bool) -> Iterator[Path]:
+    """A folder to fill with a shard set, which becomes `out` when all goes well; `force` replaces nothing but a set."""
+    with replacing_folder(out, force=force and (Path(out) / manifest.NAME).is_file()) as folder:
+        yield folder
+
+
+class SetWriter:
+    """A shard set under way: the model, then shard after shard, then the manifest."""
+
+    def __init__(self, folder: Path, header: layout.Header, model: bytes) -> None:
+        self.header = replace(header, model_embedded=not header.model_bytes)
+        self.images = 0
+        self._folder, self._shards = folder, list[Shard]()
+        if header.model_bytes:
+            (folder / MODEL_NAME).write_bytes(model)
+
+    def add(
+        self,
+        blocks: Iterable[bytes],
+        images: int,
+        class_names: Sequence[str],
+        labels: metadata.Labels | None,
+        names: Iterator[str] | None,
+    ) -> None:
+        """Writes the next shard: its blocks, and what is known of its images, whose names come next."""
+        path = self._folder / f"{len(self._shards):05}.egm"
+        box = layout.emit_header(self.header)
+        lengths, checksums = list[int](), list[int]()
+        with path.open("xb") as file:
+            file.write(box)
+            for data in blocks:
+                file.write(data)
+                lengths.append(len(data))
+                checksums.append(zlib.crc32(data))
+            encoder = metadata.NameEncoder()
+            if names is not None:
+                encoder.add(tuple(islice(names, images)))
+            sections = (
+                metadata.emit_class_names(class_names) if class_names else b"",
+                b"" if labels is None else metadata.emit_labels(labels, len(class_names)),
+                b"" if names is None else encoder.finish(),
+            )
+            index = layout.Index(np.array(lengths, np.int64), np.array(checksums, np.uint32))
+            file.write(layout.emit_tail(box, images, sections, index))
+        with open(path) as written:
+            identity = Directory.read(written).identity
+        self._shards.append(Shard(path.name, images, *identity))
+        self.images += images
+
+    def finish(self) -> Manifest:
+        """Writes the manifest."""
+        found = Manifest(self.header, MODEL_NAME if self.header.model_bytes else None, tuple(self._shards))
+        (self._folder / manifest.NAME).write_bytes(manifest.emit(found))
+        return found

@@ -10,7 +10,7 @@ duplicates.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -28,7 +28,7 @@ from engram.datasets.names import UnsafeName, check_class_names
 from engram.datasets.progress import Progress
 from engram.datasets.stream import InMemory, Stream
 from engram.errors import UsageError
-from engram.images import ImageSet
+from engram.images import ImageSet, Pixels
 
 DEFAULT_BLOCK_SIZE = 64
 GROUP_BYTES = 1 << 23
@@ -109,15 +109,15 @@ class Writer:
             box = layout.emit_header(header)
         except LimitExceeded as error:
             raise UsageError(str(error)) from None
-        group_blocks = max(1, GROUP_BYTES // header.block_pixels)
+        blocks = group_blocks(header)
         self.count = 0
         self._codec, self._block_size = codec, block_size
-        self._header_checksum = zlib.crc32(box[:-4])
-        self._buffer = np.empty((group_blocks * block_size, *codec.image_shape), np.uint8)
+        self._header_box = box
+        self._buffer = np.empty((blocks * block_size, *codec.image_shape), np.uint8)
         self._buffered = self._blocks = 0
         self._metadata = _Metadata()
         beside = (model_path, model) if model_path and not embed_model else None
-        self._part = Part(Path(path), box + (model if embed_model else b""), group_blocks, force, resume, beside)
+        self._part = Part(Path(path), box + (model if embed_model else b""), blocks, force, resume, beside)
         self.images_resumed = self._part.blocks * block_size
 
     def append(self, images: ImageSet) -> None:
@@ -131,6 +131,18 @@ class Writer:
             self._buffered, self.count, added = self._buffered + step, self.count + step, added + step
             if self._buffered == len(self._buffer):
                 self._write_group()
+
+    def describe(self, known: ImageSet) -> None:
+        """Adds what is known of a set but its pixels, which come as blocks."""
+        self._metadata.add(known)
+
+    def append_blocks(self, blocks: Sequence[bytes], checksums: Sequence[int], images: int) -> None:
+        """Adds a group of blocks that were encoded elsewhere, with the CRC-32 of the pixels that each was made from.
+
+        Groups are what `group_blocks` says; sets that come this way are told of by `describe`.
+        """
+        self.count += images
+        self._add(lambda: blocks, checksums, images)
 
     def finish(self) -> None:
         """Writes what is missing and gives the archive its name."""
@@ -157,39 +169,42 @@ class Writer:
 
     def _write_group(self) -> None:
         images = self._buffer[: self._buffered]
-        blocks = [images[first : first + self._block_size] for first in range(0, len(images), self._block_size)]
-        checksums = [zlib.crc32(block.data) for block in blocks]
+        blocks, checksums = in_blocks(images, self._block_size)
+        self._add(lambda: self._codec.encode_many(blocks), checksums, len(images))
+        self._buffered = 0
+
+    def _add(self, encoded: Callable[[], Sequence[bytes]], checksums: Sequence[int], images: int) -> None:
+        """Writes a group's blocks, unless an interrupted pack has done so."""
         if self._blocks < self._part.blocks:
-            done = self._part.entries[self._blocks : self._blocks + len(blocks), 2].tolist()
+            done = self._part.entries[self._blocks : self._blocks + len(checksums), 2].tolist()
             if checksums != done:
                 raise self._mismatch(f"the images up to {self.count:,} are others")
-        elif blocks:
-            self._part.write(self._codec.encode_many(blocks), checksums, len(images) // self._block_size)
-        self._blocks += len(blocks)
-        self._buffered = 0
+        elif checksums:
+            self._part.write(encoded(), checksums, images // self._block_size)
+        self._blocks += len(checksums)
 
     def _tail(self) -> bytes:
         """All that follows the blocks."""
         entries = self._part.entries
         index = layout.Index(entries[:, 0].astype(np.int64), entries[:, 1])
-        index_box = layout.emit_index(index)
-        class_names, labels, names = self._metadata.emit()
-        footer = layout.Footer(
-            self.count,
-            layout.Section.of(class_names),
-            layout.Section.of(labels),
-            layout.Section.of(names),
-            index.width,
-            zlib.crc32(index_box),
-            self._header_checksum,
-        )
-        return class_names + labels + names + index_box + layout.emit_footer(footer)
+        return layout.emit_tail(self._header_box, self.count, self._metadata.emit(), index)
 
     def _mismatch(self, difference: str) -> ResumeMismatch:
         return ResumeMismatch(
             f"{self._part.path}: the interrupted archive was made from other images, {difference}; "
             f"give the same images, or pack afresh without --resume"
         )
+
+
+def group_blocks(header: layout.Header) -> int:
+    """How many blocks are encoded in one go."""
+    return max(1, GROUP_BYTES // header.block_pixels)
+
+
+def in_blocks(images: Pixels, block_size: int) -> tuple[list[Pixels], list[int]]:
+    """The images in blocks, and the CRC-32 of the pixels of each."""
+    blocks = [images[first : first + block_size] for first in range(0, len(images), block_size)]
+    return blocks, [zlib.crc32(block.data) for block in blocks]
 
 
 class _Metadata:

@@ -74,12 +74,7 @@ def stream(data: str | Path | ImageSet | Splits, progress: Progress | None = Non
         return (InMemory(data),)
     if isinstance(data, Splits):
         return tuple(map(InMemory, data))
-    text = str(data)
-    name, colon, split = text.rpartition(":")
-    if not colon or is_url(text) or Path(text).exists():
-        name, split = text, ""
-    if split not in ("", *Splits._fields):
-        raise NoSuchSplit(f"{text}: a split is called train or test, not {split!r}")
+    name, split = _divide(str(data))
     if name == "wardrobe":
         from engram.datasets import wardrobe
 
@@ -93,6 +88,26 @@ def stream(data: str | Path | ImageSet | Splits, progress: Progress | None = Non
     if len(parts) == 1:
         raise NoSuchSplit(f"{name} does not come divided into train and test; leave out :{split}")
     return (parts[Splits._fields.index(split)],)
+
+
+def _divide(text: str) -> tuple[str, str]:
+    """The name, and the split if it has one. Raises NoSuchSplit."""
+    name, colon, split = text.rpartition(":")
+    if not colon or is_url(text) or Path(text).exists():
+        name, split = text, ""
+    if split not in ("", *Splits._fields):
+        raise NoSuchSplit(f"{text}: a split is called train or test, not {split!r}")
+    return name, split
+
+
+def absolute(data: str | Path) -> str:
+    """The name by which a process in any folder finds DATA: a path from the root, or else the name as it is."""
+    from engram.datasets import catalog
+
+    name, split = _divide(str(data))
+    if name == "wardrobe" or name in catalog.CATALOG or not Path(name).exists():
+        return str(data)
+    return f"{Path(name).absolute()}{split and ':'}{split}"
 
 
 def _stream(name: str, progress: Progress | None) -> tuple[Stream, ...]:
