@@ -273,22 +273,22 @@ def test_two_packs_of_one_archive(tmp_path: Path, data: str, raw: Raw, whole: by
 
 
 def test_a_full_disk(tmp_path: Path, data: str, raw: Raw, whole: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(file: int) -> None:
-        if len(list(tmp_path.glob("a.egm.parts/*-*"))) >= 3:  # the one under way among them
+    def full_of(parts: int) -> None:
+        if len(list(tmp_path.glob("a.egm.parts/*-*"))) >= parts:  # the one under way among them
             raise OSError(errno.ENOSPC, "No space left on device")
 
-    path = tmp_path / "a.egm"
+    path, write = tmp_path / "a.egm", os.write
     with monkeypatch.context() as patched:
-        patched.setattr(os, "fsync", full)
+        patched.setattr(os, "fsync", lambda file: full_of(3))
         with pytest.raises(CannotWrite, match=r"64-000000000096: could not be written \(No space left on device\)"):
             pack_by(in_process, data, raw, path, block_size=16)
     assert sorted(os.listdir(tmp_path / "a.egm.parts")) == [f"{0:012}-{32:012}", f"{32:012}-{64:012}", "begun"]
     with monkeypatch.context() as patched:
-        patched.setattr(os, "fsync", full)
+        patched.setattr(os, "fsync", lambda file: full_of(3))
         with pytest.raises(CannotWrite, match="could not be written"):
             pack_by(in_process, data, raw, path, block_size=16, resume=True)
     with monkeypatch.context() as patched:
-        patched.setattr(os, "write", lambda file, some: full(file))
+        patched.setattr(os, "write", lambda file, some: full_of(5) or write(file, some))
         with pytest.raises(PackInterrupted, match=r"a\.egm could not be written \(No space left on device\)"):
             pack_by(in_process, data, raw, path, block_size=16, resume=True)
     assert pack_by(in_process, data, raw, path, block_size=16, resume=True).images_resumed == 150
