@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from engram.archive import Archive, CorruptArchive, info, open, pack, shard, unpack, verify
     from engram.codecs.freeze import freeze
+    from engram.datasets.notices import Notice
     from engram.datasets.source import load, stream
     from engram.errors import CorruptData, EngramError, UsageError
     from engram.evaluation.measure import measure
@@ -34,6 +35,7 @@ __all__ = [
     "CorruptData",
     "EngramError",
     "ImageSet",
+    "Notice",
     "Splits",
     "UsageError",
     "fit",
@@ -53,6 +55,7 @@ __all__ = [
 _ROOMS = {
     "archive": ("Archive", "CorruptArchive", "info", "open", "pack", "shard", "unpack", "verify"),
     "codecs.freeze": ("freeze",),
+    "datasets.notices": ("Notice",),
     "datasets.source": ("load", "stream"),
     "errors": ("CorruptData", "EngramError", "UsageError"),
     "evaluation.measure": ("measure",),

@@ -15,7 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engram.datasets import folders, pictures, wardrobe
+from engram.datasets.kinds import UnreadablePicture
 from engram.datasets.names import UnsafeName, class_of, folder_of
+from engram.datasets.survey import MixedSizes
 from engram.errors import UsageError
 from engram.files import CannotWrite, OutputExists
 from engram.images import ImageSet, Splits
@@ -150,10 +152,10 @@ def test_mixed_sizes_and_unreadable_pictures_are_named(tmp_path: Path) -> None:
     folders.save(RGB, tmp_path / "set", "png")
     odd = tmp_path / "set" / "b" / "odd.png"
     odd.write_bytes(pictures.encode_picture(DRAWN.images[0], ".png", 95))
-    with pytest.raises(pictures.MixedSizes, match=re.escape(f"{odd} is 28 x 28: make them one size")):
+    with pytest.raises(MixedSizes, match=re.escape(f"{odd} is 28 x 28: make them one size")):
         folders.load(tmp_path / "set")
     odd.write_bytes(b"")
-    with pytest.raises(pictures.UnreadablePicture, match=re.escape(f"{odd} cannot be read as a picture")):
+    with pytest.raises(UnreadablePicture, match=re.escape(f"{odd} cannot be read as a picture")):
         folders.load(tmp_path / "set")
 
 

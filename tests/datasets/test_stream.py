@@ -17,7 +17,8 @@ from test_source import KINDS
 from engram.archive.errors import CorruptBlock
 from engram.datasets import arrays, folders, stream, wardrobe
 from engram.datasets.deflate import BrokenGzip
-from engram.datasets.pictures import ChangedPicture, encode_picture
+from engram.datasets.kinds import ChangedPicture
+from engram.datasets.pictures import encode_picture
 from engram.datasets.source import load
 from engram.datasets.source import stream as stream_of
 from engram.datasets.stream import CannotRead, InMemory

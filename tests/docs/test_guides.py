@@ -87,6 +87,13 @@ def test_thumbnails(tmp_path: Path) -> None:
     assert (tmp_path / "42-large.png").is_file()
 
 
+def test_pictures(tmp_path: Path) -> None:
+    names = run("pictures", tmp_path)
+    assert str(names["turned"]) == ("EXIF orientation: turned as it says; 1 of 4 pictures, the first pictures/1.png")
+    assert np.array_equal(names["loaded"].images[1, :, :, 0], np.rot90(names["images"][1], -1))
+    assert np.array_equal(names["loaded"].images[2, :, :, 0], names["images"][2])
+
+
 @pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")
 def test_training(tmp_path: Path) -> None:
     names = run("training", tmp_path)

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 import struct
+import warnings
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ from engram.archive.errors import ResumeMismatch
 from engram.archive.writer import group_blocks, in_blocks
 from engram.codecs.contract import Codec
 from engram.datasets import source
+from engram.datasets.notices import Notice
 from engram.datasets.stream import Stream
 from engram.errors import CorruptData, EngramError
 from engram.files import replacing_file
@@ -170,7 +172,9 @@ class RangeEncoder:
     @cached_property
     def _streams(self) -> tuple[Stream, ...]:
         """DATA, opened once for each process."""
-        streams = source.stream(self.plan.data)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Notice)  # who asked for the pack was told
+            streams = source.stream(self.plan.data)
         shapes, images = {stream.image_shape for stream in streams}, sum(map(len, streams))
         if shapes != {self.plan.header.image_shape} or images != self.plan.images:
             raise OtherData(

@@ -10,6 +10,7 @@ from typing import NoReturn
 import typer
 
 from engram.cli import archives, compare, data, reproduce, train
+from engram.cli.terminal import hear_notices
 from engram.errors import EngramError
 
 app = typer.Typer(
@@ -38,6 +39,7 @@ def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
 def main() -> None:
     """Run the command line; end with 0 done, 1 failed, 2 wrong usage, 3 corrupt data, 130 interrupted."""
     signal.signal(signal.SIGINT, _interrupt)
+    hear_notices()
     try:
         app(prog_name="engram")
     except EngramError as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Annotated, Any
@@ -15,9 +16,29 @@ Seconds = Callable[[str, float, float], None]
 """Called with what is being done, and the work done and in all, in any unit."""
 
 
+_told: list[dict[str, Any]] = []
+"""The notices so far."""
+
+
 def tell(result: dict[str, Any], prose: str, as_json: bool) -> None:
-    """Print the result as JSON, or the prose."""
-    typer.echo(json.dumps(result) if as_json else prose)
+    """Print the result as JSON, with the notices there were, or the prose."""
+    typer.echo(json.dumps(result | ({"notices": _told} if _told else {})) if as_json else prose)
+
+
+def hear_notices() -> None:
+    """From now on, tell every Notice on standard error in one line."""
+    otherwise = warnings.showwarning
+
+    def show(message: Warning | str, *where: Any, **more: Any) -> None:
+        from engram.datasets.notices import Notice
+
+        if not isinstance(message, Notice):
+            otherwise(message, *where, **more)
+            return
+        _told.append(message.as_dict())
+        typer.echo(f"engram: {message}", err=True)
+
+    warnings.showwarning = show
 
 
 @contextmanager

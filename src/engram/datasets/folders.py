@@ -3,7 +3,8 @@
 Either class sub-folders (in order of their names; see names.py for names that no folder can have) or pictures only.
 Files come in order of their names and keep them. A folder with sub-folders `train` and `test`, each either of these,
 is a divided set. Hidden files and files without a picture's suffix are ignored. Gray pictures stay gray; where gray and
-colour are mixed, all become RGB. The EXIF orientation is ignored: pixels come as they are stored.
+colour are mixed, all become RGB. What else becomes of pictures that are not plain gray or RGB, kinds.py says; what is
+done to them is told in the streams' notices.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engram.datasets.names import UnsafeName, check_class_names, check_file_name, class_of, folder_of
+from engram.datasets.notices import Notice
 from engram.datasets.pictures import (
     SUFFIXES,
     check_quality,
@@ -25,10 +27,10 @@ from engram.datasets.pictures import (
     encode_picture,
     in_threads,
     jpeg_roundtrip,
-    shape_of_all,
 )
 from engram.datasets.progress import Progress, shifted
 from engram.datasets.stream import Stream, as_slice, in_pieces, without_pixels
+from engram.datasets.survey import shape_of, survey
 from engram.errors import EngramError, UsageError
 from engram.files import OutputExists, replacing_folder
 from engram.images import ImageSet, Pixels, Splits
@@ -159,25 +161,43 @@ def _is_picture(name: str) -> bool:
 
 def _streams(parts: list[list[_Class]], progress: Progress | None) -> list[Stream]:
     """A stream for each part, all of one shape and with one list of classes; a class of a later part comes later."""
-    paths = (found.folder / file for part in parts for found in part for file in found.files)
-    shape = shape_of_all(paths, sum(len(found.files) for part in parts for found in part), progress)
+    totals = [sum(len(found.files) for found in part) for part in parts]
+    surveys = [
+        survey(_Paths(part), total, shifted(progress, sum(totals[:number]), sum(totals)))
+        for number, (part, total) in enumerate(zip(parts, totals, strict=True))
+    ]
+    shape = shape_of(surveys)
     numbers = {name: number for number, name in enumerate(dict.fromkeys(found.name for p in parts for found in p))}
     class_names = tuple(name for name in numbers if name is not None)
     streams: list[Stream] = []
-    for part in parts:
+    for part, found_in_part in zip(parts, surveys, strict=True):
         counts = [len(found.files) for found in part]
         labels = np.repeat([numbers[found.name] for found in part], counts) if class_names else None
         names = tuple(file for found in part for file in found.files)
         known = ImageSet(without_pixels((len(names), *shape)), labels, class_names, names)
-        streams.append(_Pictures(known, [found.folder for found in part], np.cumsum(counts)))
+        notices = found_in_part.notices(shape[2])
+        streams.append(_Pictures(known, notices, [found.folder for found in part], np.cumsum(counts)))
     return streams
+
+
+@dataclass(frozen=True)
+class _Paths:
+    """The paths of all pictures of a part, again and again."""
+
+    part: list[_Class]
+
+    def __iter__(self) -> Iterator[Path]:
+        return (found.folder / file for found in self.part for file in found.files)
 
 
 class _Pictures(Stream):
     """Picture files, decoded as they pass: in folders[k] those before stops[k], from where the folder before stops."""
 
-    def __init__(self, known: ImageSet, folders: list[Path], stops: NDArray[np.int64]) -> None:
-        self.name, self.known, self._folders, self._stops = str(folders[0]), known, folders, stops
+    def __init__(
+        self, known: ImageSet, notices: tuple[Notice, ...], folders: list[Path], stops: NDArray[np.int64]
+    ) -> None:
+        self.name, self.known, self.notices = str(folders[0]), known, notices
+        self._folders, self._stops = folders, stops
 
     def pixels(self, rows: range) -> Iterator[Pixels]:
         names = self.known.names or ()

@@ -15,6 +15,7 @@
 from __future__ import annotations
 
 import difflib
+import warnings
 from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
@@ -54,7 +55,7 @@ class TooFewImages(EngramError):
 def load(data: str | Path | ImageSet | Splits, progress: Progress | None = None) -> ImageSet | Splits:
     """What DATA names (see the table above), in memory; an ImageSet or Splits comes back as it is.
 
-    Raises UnknownData, NoSuchSplit, CannotRead, and whatever the format's own reader raises.
+    Warns of every Notice. Raises UnknownData, NoSuchSplit, CannotRead, and whatever the format's own reader raises.
     """
     if isinstance(data, (ImageSet, Splits)):
         return data
@@ -69,11 +70,20 @@ def stream(data: str | Path | ImageSet | Splits, progress: Progress | None = Non
     """What DATA names, to be read in pieces as it passes: one stream, or those of train and test where it is divided.
 
     `load` gives what they hold. `progress` is told of what must be done before: a download, a look at every picture.
+    Warns of every Notice.
     """
     if isinstance(data, ImageSet):
         return (InMemory(data),)
     if isinstance(data, Splits):
         return tuple(map(InMemory, data))
+    parts = _named(data, progress)
+    for notice in (notice for part in parts for notice in part.notices):
+        warnings.warn(notice, stacklevel=2)
+    return parts
+
+
+def _named(data: str | Path, progress: Progress | None) -> tuple[Stream, ...]:
+    """The streams of a name."""
     name, split = _divide(str(data))
     if name == "wardrobe":
         from engram.datasets import wardrobe

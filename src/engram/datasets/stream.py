@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from engram.datasets.notices import Notice
 from engram.datasets.progress import Progress
 from engram.errors import EngramError
 from engram.images import ImageSet, Pixels
@@ -29,10 +30,12 @@ class Stream(ABC):
     """Images that can be gone through again and again.
 
     name: what messages call it. known: all of the set but its pixels; in their place may stand `without_pixels`.
+    notices: what is done to images so that they can be taken.
     """
 
     name: str
     known: ImageSet
+    notices: tuple[Notice, ...] = ()
 
     @abstractmethod
     def pixels(self, rows: range) -> Iterator[Pixels]:

@@ -1,0 +1,223 @@
+"""The kinds of pictures that there are, and what becomes of each: kept, changed with a notice, or refused.
+
+The rule: what comes out is what a viewer shows, as 8-bit gray or RGB. Where that changes how a picture is written but
+not one of its values, a `Change` says so; where a value would be lost, the picture is refused. docs/guides/pictures.md
+has the table.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from engram.errors import CorruptData, EngramError
+from engram.images import Pixels
+
+_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")  # no other parser of Pillow's sees the bytes
+_GRAY = {"1", "L", "LA"}
+_PALETTE = {"P", "PA"}
+_COLOUR = {"RGB", "RGBA"}
+_WIDE = {"I;16", "I;16B", "I;16L", "I;16N"}
+_REFUSED = {
+    "CMYK": "CMYK inks",
+    "YCbCr": "YCbCr values",
+    "LAB": "Lab values",
+    "I": "32-bit values",
+    "F": "float values",
+}
+_ALPHA = {"LA", "PA", "RGBA"}
+_SRGB = (b"sRGB", "sRGB".encode("utf-16-be"))
+_ORIENTATION = 0x0112
+_BROKEN = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    LookupError,
+    EOFError,
+    TypeError,
+    struct.error,
+    Image.DecompressionBombError,
+)
+"""What Pillow raises at bytes that are no sound picture."""
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""What each EXIF orientation asks for."""
+
+
+class Change(Enum):
+    """What is done to a picture so that it can be taken; the value says it in words."""
+
+    TURNED = "EXIF orientation: turned as it says"
+    OPAQUE = "alpha channel, opaque everywhere: left out"
+    NARROWED = "16-bit values, all multiples of 257: kept as 8 bits, exactly"
+    FIRST = "several pictures in one JPEG file: the first was taken"
+    PROFILE = "colour profile that does not call itself sRGB: left out, the values stay"
+    WIDENED = "gray beside colour: made RGB"
+
+
+class UnreadablePicture(CorruptData):
+    """A file that is named like a picture but cannot be decoded."""
+
+
+class UnsupportedPicture(EngramError):
+    """A picture whose pixels would not survive as 8-bit gray or RGB."""
+
+
+class ChangedPicture(EngramError):
+    """A picture that is not what it was when its folder was looked through."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """What a picture will be: (height, width), whether it is gray, and what is done to it."""
+
+    size: tuple[int, int]
+    gray: bool
+    changes: tuple[Change, ...]
+
+
+def look(path: Path) -> Look:
+    """What a picture will be. Pixels are read only where a palette, an alpha channel or 16 bits leave it open.
+
+    Raises UnreadablePicture, UnsupportedPicture.
+    """
+    with _opened(path) as picture:
+        return _look(picture, path)
+
+
+def read(path: Path, shape: tuple[int, int, int]) -> Pixels:
+    """The picture, uint8[h, w, c] of that shape; gray gives RGB where that is asked for.
+
+    Raises ChangedPicture where the shape is another, UnreadablePicture, UnsupportedPicture.
+    """
+    with _opened(path) as picture:
+        found = _look(picture, path)
+        if found.size != shape[:2] or (shape[2] == 1 and not found.gray):
+            raise ChangedPicture(f"{path} was changed meanwhile: wait until no one writes there")
+        turn, plain, mode = _orientation(picture), _as_eight_bits(picture), "L" if shape[2] == 1 else "RGB"
+        plain.load()
+        plain = plain if plain.mode == mode else plain.convert(mode)
+        if turn != _orientation(picture) and picture.format == "PNG":
+            raise UnsupportedPicture(f"{path} says only after its pixels how they are turned: save it as it is shown")
+        if picture.format != "TIFF" and turn in _TURNS:  # Pillow has turned a TIFF already
+            plain = plain.transpose(_TURNS[turn])
+        return np.asarray(plain).reshape(shape)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Image.Image]:
+    """A picture; what Pillow raises meanwhile becomes UnreadablePicture."""
+    try:
+        with Image.open(path, formats=_FORMATS) as picture:
+            yield picture
+    except _BROKEN as error:
+        raise UnreadablePicture(f"{path} cannot be read as a picture ({error}): repair it or take it out") from error
+
+
+def _look(picture: Image.Image, path: Path) -> Look:
+    changes, mode, transparent = list[Change](), picture.mode, picture.has_transparency_data
+    if picture.format == "MPO":
+        changes.append(Change.FIRST)
+    elif getattr(picture, "is_animated", False):
+        raise UnsupportedPicture(
+            f"{path} is an animation or has several pages, all but the first of which would be lost: "
+            "save what is wanted of it as pictures of their own"
+        )
+    if reason := _reason(picture):
+        raise _refusal(path, reason)
+    if mode in _WIDE and not _is_narrow(np.asarray(picture)):
+        raise _refusal(path, "16-bit values")
+    if transparent and (mode in _WIDE or picture.convert("RGBA").getchannel("A").getextrema() != (255, 255)):
+        raise _refusal(path, "an alpha channel" if mode in _ALPHA else "transparency")
+    turn, profile = _orientation(picture), picture.info.get("icc_profile")
+    height, width = picture.height, picture.width
+    if turn >= 5 and picture.format != "TIFF":
+        height, width = width, height
+    happens = {
+        Change.TURNED: turn in _TURNS,
+        Change.OPAQUE: transparent,
+        Change.NARROWED: mode in _WIDE,
+        Change.PROFILE: profile and not any(name in profile for name in _SRGB),
+    }
+    changes += [change for change, done in happens.items() if done]
+    gray = mode in _GRAY | _WIDE or (mode in _PALETTE and _is_gray(picture))
+    return Look((height, width), gray, tuple(changes))
+
+
+def _reason(picture: Image.Image) -> str | None:
+    """Why a picture is refused whatever its pixels are."""
+    mode = picture.mode
+    if mode not in _GRAY | _PALETTE | _COLOUR | _WIDE:
+        return _REFUSED.get(mode, f"values of the kind {mode}")
+    tile = getattr(picture, "tile", None)
+    if picture.format in ("PNG", "TIFF") and mode not in _WIDE and tile:
+        stored = tile[0].args  # Pillow would read 8 of 16 bits, and three of four channels
+        stored = stored if isinstance(stored, str) else stored[0]
+        if ";16" in stored:
+            return "16-bit values"
+        if "X" in stored:
+            return "a further channel"
+    return None
+
+
+def _refusal(path: Path, reason: str) -> UnsupportedPicture:
+    return UnsupportedPicture(f"{path} has {reason}, which would be lost: convert it to 8-bit gray or RGB first")
+
+
+def _is_narrow(values: Pixels) -> bool:
+    """Whether 16-bit values are 8-bit ones times 257."""
+    return bool((values >> 8 == values & 255).all())
+
+
+def _is_gray(picture: Image.Image) -> bool:
+    pixels = np.asarray(picture.convert("RGBA"))
+    return bool((pixels[..., :1] == pixels[..., 1:3]).all())
+
+
+def _as_eight_bits(picture: Image.Image) -> Image.Image:
+    """The picture as gray, RGB or RGBA of 8 bits, or a palette."""
+    if picture.mode in _WIDE:
+        return Image.fromarray((np.asarray(picture) & 255).astype(np.uint8))
+    return picture.convert("RGBA") if picture.has_transparency_data else picture
+
+
+def _orientation(picture: Image.Image) -> int:
+    """1 to 8, as EXIF counts them; 1 where nothing sound is said."""
+    if picture.format == "TIFF":
+        turn = picture.tag_v2.get(_ORIENTATION, 1)  # type: ignore[attr-defined]
+        return turn if turn in _TURNS else 1
+    return orientation_in(picture.info.get("exif", b""))
+
+
+def orientation_in(exif: bytes) -> int:
+    """The orientation in EXIF bytes, 1 to 8; 1 where they are not sound, or say none.
+
+    Read here, since Pillow decodes a whole PNG before it looks, and warns of bytes that are not sound.
+    """
+    data = exif.removeprefix(b"Exif\0\0")
+    order = {b"II": "<", b"MM": ">"}.get(data[:2])
+    try:
+        if order is not None:
+            [start] = struct.unpack_from(f"{order}4xI", data)
+            [entries] = struct.unpack_from(f"{order}H", data, start)
+            for at in range(start + 2, start + 2 + 12 * entries, 12):
+                tag, kind, count, value = struct.unpack_from(f"{order}HHIH", data, at)
+                if tag == _ORIENTATION:
+                    return value if (kind, count) == (3, 1) and value in _TURNS else 1
+    except struct.error:
+        pass
+    return 1

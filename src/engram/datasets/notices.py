@@ -1,0 +1,23 @@
+"""What was done to DATA so that it could be taken, counted while it is looked through and told once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class Notice(UserWarning):
+    """What was done to some of a collection's images: what, to how many of how many, and to which first.
+
+    `engram.load` and `engram.stream` warn of it; a stream has it in `notices`.
+    """
+
+    def __init__(self, what: str, images: int, total: int, first: str) -> None:
+        super().__init__(what, images, total, first)
+        self.what, self.images, self.total, self.first = what, images, total, first
+
+    def __str__(self) -> str:
+        return f"{self.what}; {self.images:,} of {self.total:,} pictures, the first {self.first}"
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return {"what": self.what, "images": self.images, "total": self.total, "first": self.first}
