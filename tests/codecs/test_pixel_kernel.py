@@ -10,7 +10,7 @@ from sample_networks import pictures, pixel
 
 from engram.codecs.freeze import freeze
 from engram.codecs.pixel import codec as module
-from engram.codecs.pixel import threads
+from engram.codecs.pixel import kernel, threads
 from engram.codecs.pixel.codec import CODED, Pixel
 from engram.codecs.pixel.kernel import library
 from engram.coding.rangecoder import CorruptStream, shortest_within
@@ -53,9 +53,12 @@ def blocks_of(shape):
     yield np.zeros((0, *shape), np.uint8)
 
 
+@pytest.mark.parametrize("registers", [16, 32, 64])
 @pytest.mark.parametrize("error", [0, 1, 63])
 @pytest.mark.parametrize("name", SHAPES)
-def test_streams_and_pixels_are_those_of_numpy(name, error):
+def test_streams_and_pixels_are_those_of_numpy(name, error, registers, monkeypatch):
+    """Of registers as wide as the processor's at most."""
+    monkeypatch.setattr(kernel, "WIDEST_REGISTERS", registers)
     codec = coded_by_c(name, error)
     plain = coded_by_numpy(codec)
     assert codec._kernel is not None

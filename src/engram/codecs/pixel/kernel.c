@@ -9,14 +9,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-#if defined(__x86_64__) && defined(__GLIBC__) && defined(__GNUC__) && !defined(__clang__) && __GNUC__ >= 12
-#define EACH_PROCESSOR __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
-#else
-#define EACH_PROCESSOR
-#endif
 #define INLINE static inline __attribute__((always_inline))
 
-enum { MOST_COMPONENTS = 8, LARGEST_ACTIVATION = 1023, LARGEST_LOGIT = 1023, LEAST_SCALE = -74, REACH = 12288 };
+enum {
+    TOGETHER = 4, /* images that the network runs on at once */
+    MOST_VECTORS = 4,
+    MOST_COMPONENTS = 8,
+    MOST_OUTPUTS = 1 + 3 * MOST_COMPONENTS,
+    LARGEST_ACTIVATION = 1023,
+    LARGEST_LOGIT = 1023,
+    LEAST_SCALE = -74,
+    REACH = 12288
+};
 
 /* What `kernel.py` hands over; widths are multiples of 16, filled up with zeros. */
 typedef struct {
@@ -41,7 +45,8 @@ typedef struct {
 } Coder;
 
 typedef struct {
-    int64_t low, high, total;
+    int64_t low, high, total, mass;
+    uint32_t weight;
     int32_t image, value, found;
     int32_t share[MOST_COMPONENTS], mean[MOST_COMPONENTS], inverse[MOST_COMPONENTS];
 } Entry;
@@ -52,71 +57,69 @@ INLINE int clipped(int number, int least, int largest)
     return number > largest ? largest : number;
 }
 
-/* What a layer takes, and which of it is not 0: half of it is, mostly. */
-typedef struct {
-    long count;
-    int32_t *row;
-    float *x;
-} Taken;
+#define EACH(I, COUNT) _Pragma("GCC unroll 4") for (int I = 0; I < COUNT; I++)
 
-INLINE void take(Taken *taken, const int32_t *numbers, long count)
-{
-    long found = 0;
-    for (long i = 0; i < count; i++) taken->x[i] = numbers[i];
-#pragma GCC unroll 8
-    for (long i = 0; i < count; i++) taken->row[found] = i, found += numbers[i] != 0;
-    taken->count = found;
-}
-
-/* sums[lanes] += x weights[rows][lanes of size]; lanes is a constant, so that sums stay in registers. */
-INLINE void multiply_lanes(const long lanes, float *sums, const float *weights, long size, const Taken *taken)
-{
-    float even[64], odd[64];
-    long k = 0;
-    for (long j = 0; j < lanes; j++) even[j] = sums[j], odd[j] = 0;
-    for (; k + 2 <= taken->count; k += 2) {
-        const float *w = weights + taken->row[k] * size, *v = weights + taken->row[k + 1] * size;
-        float x = taken->x[taken->row[k]], y = taken->x[taken->row[k + 1]];
-        for (long j = 0; j < lanes; j++) even[j] += x * w[j];
-        for (long j = 0; j < lanes; j++) odd[j] += y * v[j];
+/* For each image, sums[many vectors] += x[count] weights[count][many vectors of size]. `many` is a constant, so the
+   sums stay in registers, and a weight that was read serves all images. One function for each width of registers:
+   compilers make poor code of wider vectors, and of loops over a vector's numbers. */
+#define MULTIPLY(NAME, BYTES)                                                                                          \
+    typedef float NAME##_vector __attribute__((vector_size(BYTES), aligned(4), may_alias));                            \
+    INLINE void NAME(const int many, float *sums, const float *weights, long size, const float *x, long count,         \
+                     long room)                                                                                        \
+    {                                                                                                                  \
+        NAME##_vector sum[TOGETHER][MOST_VECTORS], w[MOST_VECTORS];                                                    \
+        EACH(i, TOGETHER) EACH(j, many) sum[i][j] = ((const NAME##_vector *)(sums + i * room))[j];                     \
+        for (long k = 0; k < count; k++) {                                                                             \
+            EACH(j, many) w[j] = ((const NAME##_vector *)(weights + k * size))[j];                                     \
+            EACH(i, TOGETHER) EACH(j, many) sum[i][j] += x[i * room + k] * w[j];                                       \
+        }                                                                                                              \
+        EACH(i, TOGETHER) EACH(j, many) ((NAME##_vector *)(sums + i * room))[j] = sum[i][j];                           \
     }
-    if (k < taken->count)
-        for (long j = 0; j < lanes; j++) even[j] += taken->x[taken->row[k]] * weights[taken->row[k] * size + j];
-    for (long j = 0; j < lanes; j++) sums[j] = even[j] + odd[j];
-}
+MULTIPLY(multiply_16, 16)
+MULTIPLY(multiply_32, 32)
+MULTIPLY(multiply_64, 64)
 
-INLINE void multiply(float *sums, const float *weights, long size, const Taken *taken)
+/* `bytes` is the width of the processor's registers. */
+INLINE void multiply(const int bytes, float *sums, const float *weights, long size, const float *x, long count,
+                     long room)
 {
     long j = 0;
-    for (; j + 64 <= size; j += 64) multiply_lanes(64, sums + j, weights + j, size, taken);
-    for (; j + 32 <= size; j += 32) multiply_lanes(32, sums + j, weights + j, size, taken);
-    for (; j < size; j += 16) multiply_lanes(16, sums + j, weights + j, size, taken);
+    if (bytes == 64) {
+        for (; j + 48 <= size; j += 48) multiply_64(3, sums + j, weights + j, size, x, count, room);
+        for (; j + 32 <= size; j += 32) multiply_64(2, sums + j, weights + j, size, x, count, room);
+        for (; j < size; j += 16) multiply_64(1, sums + j, weights + j, size, x, count, room);
+    } else if (bytes == 32) {
+        for (; j < size; j += 16) multiply_32(2, sums + j, weights + j, size, x, count, room);
+    } else {
+        for (; j < size; j += 16) multiply_16(4, sums + j, weights + j, size, x, count, room);
+    }
 }
 
-/* The outputs for one value with some neighbours; the rest is room for the widest layer. */
-INLINE void predict(const Model *m, int value, const Taken *near, Taken *hidden, int32_t *numbers, float *sums,
-                    int32_t *outputs)
+/* The outputs for one value of some images with their neighbours near[TOGETHER][room]; hidden and sums are as large. */
+INLINE void predict(const int bytes, const Model *m, int value, const float *near, float *hidden, float *sums,
+                    long room, int32_t outputs[TOGETHER][MOST_OUTPUTS])
 {
-    const float *weights = m->weights + (size_t)(value % m->channels) * m->channel_weights, *bias;
-    const Taken *from = near;
+    const float *weights = m->weights + (size_t)(value % m->channels) * m->channel_weights, *bias, *from = near;
     long count = m->inputs, last = m->layers - 1;
     for (long layer = 0; layer < last; layer++) {
         long size = m->widths[layer];
         if (layer == 0) bias = m->first + (size_t)value * size;
         else bias = weights, weights += size;
-        memcpy(sums, bias, size * sizeof *sums);
-        multiply(sums, weights, size, from);
+        for (int i = 0; i < TOGETHER; i++) memcpy(sums + i * room, bias, size * sizeof *sums);
+        multiply(bytes, sums, weights, size, from, count, room);
         weights += count * size;
-        for (long j = 0; j < size; j++) numbers[j] = clipped((int)sums[j], 0, LARGEST_ACTIVATION);
-        take(hidden, numbers, size);
+        for (int i = 0; i < TOGETHER; i++)
+            for (long j = 0; j < size; j++)
+                hidden[i * room + j] = clipped((int)sums[i * room + j], 0, LARGEST_ACTIVATION);
         from = hidden, count = size;
     }
     long size = m->widths[last];
-    memcpy(sums, m->last + (size_t)value * size, size * sizeof *sums);
-    multiply(sums, weights, size, from);
-    multiply(sums, weights + count * size, size, near);
-    for (int j = 0; j < 1 + 3 * m->components; j++)
-        outputs[j] = clipped((int)floorf(sums[j]), m->least[j], m->largest[j]);
+    for (int i = 0; i < TOGETHER; i++) memcpy(sums + i * room, m->last + (size_t)value * size, size * sizeof *sums);
+    multiply(bytes, sums, weights, size, from, count, room);
+    multiply(bytes, sums, weights + count * size, size, near, m->inputs, room);
+    for (int i = 0; i < TOGETHER; i++)
+        for (int j = 0; j < 1 + 3 * m->components; j++)
+            outputs[i][j] = clipped((int)floorf(sums[i * room + j]), m->least[j], m->largest[j]);
 }
 
 /* One decision: codes the bit, or returns the one that was coded. */
@@ -170,44 +173,50 @@ INLINE int64_t mass_below(const Model *m, const Entry *e, int v)
     return mass + ((int64_t)v << 12);
 }
 
-/* Codes symbols[count][values] from their canvases, or decodes both, which are 0 then. Returns 0, or -1 without memory,
-   or a symbol that there is not. */
-EACH_PROCESSOR int32_t engram_code(const Model *m, Coder *coder, int32_t count, uint8_t *symbols, uint8_t *canvases)
+INLINE int32_t code(const int bytes, const Model *m, Coder *coder, int32_t count, uint8_t *symbols,
+                    uint8_t *canvases)
 {
     Coder c = *coder;
     int failed = 0, start = 0;
     Entry *entries = malloc(sizeof *entries * (size_t)m->largest_wave * count + 1);
-    size_t room = (size_t)m->inputs + m->widest;
-    float *x = malloc((sizeof *x + sizeof(int32_t)) * 3 * room), *sums = x + 2 * room;
-    int32_t *row = (int32_t *)(x + 3 * room), *numbers = row + 2 * room;
-    Taken near = {0, row, x}, hidden = {0, row + room, x + room};
-    if (!entries || !x) failed = -1;
+    long room = m->widest > m->inputs ? m->widest : m->inputs;
+    float *near = calloc(3 * TOGETHER * (size_t)room, sizeof *near);
+    float *hidden = near + TOGETHER * room, *sums = hidden + TOGETHER * room;
+    int32_t(*outputs)[MOST_OUTPUTS] = malloc(sizeof *outputs * (size_t)count + 1);
+    int32_t predicted[TOGETHER][MOST_OUTPUTS], waiting[TOGETHER];
+    size_t outputs_size = sizeof(int32_t) * (1 + 3 * m->components);
+    if (!entries || !near || !outputs) failed = -1;
     for (int wave = 0; wave < m->waves && !failed && !c.lost; start = m->wave_ends[wave++]) {
         int found = 0;
         for (int at = start; at < m->wave_ends[wave]; at++) {
             int value = m->order[at];
             const int32_t *taps = m->taps + (size_t)value * m->inputs;
-            for (int image = 0; image < count; image++) {
+            for (int image = 0, ready = 0; image < count; image++) {
                 const uint8_t *canvas = canvases + (size_t)image * m->canvas_size;
-                int32_t predicted[1 + 3 * MOST_COMPONENTS];
-                const int32_t *outputs = m->alone + (size_t)value * (1 + 3 * m->components);
-                for (int i = 0; i < m->inputs; i++) numbers[i] = canvas[taps[i]];
-                take(&near, numbers, m->inputs);
-                if (near.count) predict(m, value, &near, &hidden, numbers, sums, predicted), outputs = predicted;
-                uint32_t weight = m->nonzero[outputs[0] + LARGEST_LOGIT];
-                if (decide(&c, weight, symbols[(size_t)image * m->values + value] != 0))
-                    begin(m, entries + found++, image, value, outputs);
+                int some = 0;
+                for (int i = 0; i < m->inputs; i++) near[ready * room + i] = canvas[taps[i]], some |= canvas[taps[i]];
+                if (some) waiting[ready++] = image;
+                else memcpy(outputs[image], m->alone + (size_t)value * (1 + 3 * m->components), outputs_size);
+                if (ready < TOGETHER && image < count - 1) continue;
+                if (ready) predict(bytes, m, value, near, hidden, sums, room, predicted);
+                for (; ready; ready--) memcpy(outputs[waiting[ready - 1]], predicted[ready - 1], outputs_size);
+            }
+            for (int image = 0; image < count; image++)
+                if (decide(&c, m->nonzero[outputs[image][0] + LARGEST_LOGIT],
+                           symbols[(size_t)image * m->values + value] != 0))
+                    begin(m, entries + found++, image, value, outputs[image]);
+        }
+        for (int level = m->depth - 1; level >= 0; level--) { /* all weights first: none waits for a decision */
+            for (Entry *e = entries; e < entries + found; e++) {
+                e->mass = mass_below(m, e, e->found + (1 << level));
+                e->weight = 256 * (1 + (uint32_t)((double)(65534 * (e->high - e->mass)) / (double)(e->high - e->low)));
+            }
+            for (Entry *e = entries; e < entries + found; e++) {
+                int wanted = symbols[(size_t)e->image * m->values + e->value] - 1;
+                if (decide(&c, e->weight, wanted >> level & 1)) e->found += 1 << level, e->low = e->mass;
+                else e->high = e->mass;
             }
         }
-        for (int level = m->depth - 1; level >= 0; level--)
-            for (Entry *e = entries; e < entries + found; e++) {
-                int middle = e->found + (1 << level);
-                int64_t mass = mass_below(m, e, middle);
-                uint32_t share = (uint32_t)((double)(65534 * (e->high - mass)) / (double)(e->high - e->low));
-                int wanted = symbols[(size_t)e->image * m->values + e->value] - 1;
-                if (decide(&c, 256 * (1 + share), wanted >> level & 1)) e->found = middle, e->low = mass;
-                else e->high = mass;
-            }
         for (Entry *e = entries; e < entries + found && !c.encoding; e++) {
             int symbol = e->found + 1;
             if (symbol >= m->levels) failed = symbol > failed ? symbol : failed;
@@ -217,7 +226,34 @@ EACH_PROCESSOR int32_t engram_code(const Model *m, Coder *coder, int32_t count, 
             }
         }
     }
-    free(entries), free(x);
+    free(entries), free(near), free(outputs);
     *coder = c;
     return failed;
+}
+
+/* The same for processors with wider registers than all have. */
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && __GNUC__ >= 12
+#define FOR(LEVEL, BYTES)                                                                                              \
+    __attribute__((target("arch=x86-64-v" #LEVEL))) static int32_t code_v##LEVEL(                                      \
+        const Model *m, Coder *coder, int32_t count, uint8_t *symbols, uint8_t *canvases)                              \
+    {                                                                                                                  \
+        return code(BYTES, m, coder, count, symbols, canvases);                                                        \
+    }
+FOR(3, 32)
+FOR(4, 64)
+#define RUN(LEVEL, BYTES)                                                                                              \
+    if (most >= BYTES && __builtin_cpu_supports("x86-64-v" #LEVEL))                                                    \
+        return code_v##LEVEL(m, coder, count, symbols, canvases);
+#else
+#define RUN(LEVEL, BYTES)
+#endif
+
+/* Codes symbols[count][values] from their canvases, or decodes both, which are 0 then. Returns 0, or -1 without memory,
+   or a symbol that there is not. No registers are used that are wider than `most` bytes. */
+int32_t engram_code(const Model *m, Coder *coder, int32_t count, uint8_t *symbols, uint8_t *canvases, int32_t most)
+{
+    (void)most;
+    RUN(4, 64)
+    RUN(3, 32)
+    return code(16, m, coder, count, symbols, canvases);
 }

@@ -22,6 +22,8 @@ from engram.images import Pixels
 
 _LANES = 16
 """Layers' widths are filled up to multiples of this."""
+WIDEST_REGISTERS = 64
+"""Bytes; the processor's own width is taken up to this, and every width gives the same."""
 _NUMBERS = (
     *("channels", "inputs", "values", "canvas_size", "waves", "largest_wave", "layers", "widest", "components"),
     *("depth", "levels", "channel_weights"),
@@ -142,6 +144,7 @@ class Kernel:
             ctypes.c_int32(len(symbols)),
             ctypes.c_void_p(symbols.ctypes.data),
             ctypes.c_void_p(canvases.ctypes.data),
+            ctypes.c_int32(WIDEST_REGISTERS),
         )
         if coder.lost:
             raise CorruptStream("a stream of decisions leaves the coder's range")
