@@ -12,7 +12,9 @@ from dataclasses import asdict, dataclass
 from typing import Any
 from zlib import crc32
 
+from engram.archive import layout
 from engram.archive.errors import CorruptArchive
+from engram.archive.layout import Header
 from engram.storage import Storage
 
 MAGIC = b"\x89EGB\r\n\x1a\n"
@@ -27,10 +29,11 @@ class CorruptBundle(CorruptArchive):
 
 @dataclass(frozen=True)
 class Member:
-    """An archive in a bundle: where it begins, its bytes and images, and the checksum in its footer."""
+    """An archive in a bundle: where it begins, its bytes and images, its header's number, its footer's checksum."""
 
     bytes: int
     footer_crc32: int
+    header: int
     images: int
     offset: int
 
@@ -59,19 +62,41 @@ class Part:
     sizes: Stored | None = None
 
 
+@dataclass(frozen=True)
+class Bundle:
+    """The headers that archives of a bundle have, and its parts."""
+
+    headers: tuple[Header, ...]
+    parts: tuple[Part, ...]
+
+    @property
+    def members(self) -> tuple[Member, ...]:
+        """All archives, in their order in the file."""
+        return tuple(member for part in self.parts for member in part.members)
+
+    def header_of(self, member: Member) -> Header:
+        return self.headers[member.header]
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether its images are those of its archives, one after another, and of one size."""
+        sections = any(part.order or part.sizes for part in self.parts)
+        return not sections and len({header.image_shape for header in self.headers}) == 1
+
+
 def stored(offset: int, data: bytes) -> Stored:
     """The section of these bytes."""
     return Stored(len(data), crc32(data), offset)
 
 
-def emit(parts: tuple[Part, ...]) -> bytes:
+def emit(bundle: Bundle) -> bytes:
     """Directory and trailer, the end of a bundle."""
-    directory = _emit_json(parts)
+    directory = _emit_json(bundle)
     return directory + TRAILER.pack(len(directory), crc32(directory), MAGIC)
 
 
-def read(file: Storage) -> tuple[Part, ...] | None:
-    """The parts of an open bundle; None for a file that is none. Raises CorruptBundle."""
+def read(file: Storage) -> Bundle | None:
+    """The directory of an open bundle; None for a file that is none. Raises CorruptBundle."""
     trailer_offset = file.size - TRAILER.size
     trailer = file.read(trailer_offset, TRAILER.size) if trailer_offset >= 0 else b""
     if not trailer.endswith(MAGIC):
@@ -84,33 +109,43 @@ def read(file: Storage) -> tuple[Part, ...] | None:
         raise CorruptBundle(f"{file.shown}: the checksum of its directory is wrong")
     try:
         return _parse(data, trailer_offset - length)
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError, CorruptArchive) as error:
         raise CorruptBundle(f"{file.shown}: its directory of archives is none: {error}") from None
 
 
-def _emit_json(parts: tuple[Part, ...]) -> bytes:
-    content = {"engram_bundle": VERSION, "parts": [asdict(part) for part in parts]}
+def _emit_json(bundle: Bundle) -> bytes:
+    content = {
+        "engram_bundle": VERSION,
+        "headers": [layout.header_to_json(header) for header in bundle.headers],
+        "parts": [asdict(part) for part in bundle.parts],
+    }
     return json.dumps(content, sort_keys=True, separators=(",", ":")).encode()
 
 
-def _parse(data: bytes, offset: int) -> tuple[Part, ...]:
-    """The parts of a directory that begins there. Raises ValueError, and what JSON of another shape raises."""
+def _parse(data: bytes, offset: int) -> Bundle:
+    """The directory that begins there. Raises ValueError, CorruptArchive, and what JSON of another shape raises."""
     content = json.loads(data)
     if content["engram_bundle"] != VERSION:
         raise ValueError(f"version {content['engram_bundle']!r} is not known")
-    parts = tuple(_part(entry) for entry in content["parts"])
-    if _emit_json(parts) != data:  # refuses unknown, missing and doubled keys, spaces and odd numbers alike
+    headers = tuple(layout.header_from_json(header) for header in content["headers"])
+    found = Bundle(headers, tuple(_part(entry) for entry in content["parts"]))
+    if _emit_json(found) != data:  # refuses unknown, missing and doubled keys, spaces and odd numbers alike
         raise ValueError("it is not the canonical JSON of the format's keys")
-    if not parts:
-        raise ValueError("it has no part")
+    used = [member.header for member in found.members]
+    if list(dict.fromkeys(used)) != list(range(len(headers))) or len(set(map(layout.emit_header, headers))) < len(
+        headers
+    ):
+        raise ValueError("its headers are not those of its archives, each once, in the order of their use")
+    if len({header.image_shape[2] for header in headers}) != 1:
+        raise ValueError("its archives have not the same number of channels")
     end = 0
-    for box in _boxes(parts):
+    for box in _boxes(found.parts):
         if box.offset < end or (end == 0) != (box.offset == 0):
             raise ValueError("its boxes overlap, are out of order, or do not begin with the file")
         end = box.offset + box.bytes
     if end > offset:
         raise ValueError("its boxes do not end before it")
-    return parts
+    return found
 
 
 def _part(entry: dict[str, Any]) -> Part:

@@ -26,13 +26,14 @@ GivenModel = bytes | Path | str | None
 class ArchiveFile:
     """An archive's bytes by block and section. Raises what `storage.open` raises, and CorruptArchive.
 
-    `location` opens it again; `path` is what messages call it, a URL without its credentials.
+    `location` opens it again; `path` is what messages call it, a URL without its credentials. `opened`: the bytes
+    that lie there, where they are open already.
     """
 
-    def __init__(self, location: Location) -> None:
+    def __init__(self, location: Location, opened: storage.Storage | None = None) -> None:
         self.location = location if storage.is_url(location) else Path(location).absolute()
         self.path = Path(location).absolute() if isinstance(self.location, Path) else storage.shown(location)
-        self._storage = storage.open(location)
+        self._storage = opened or storage.open(location)
         try:
             self.directory = Directory.read(self._storage)
         except BaseException:

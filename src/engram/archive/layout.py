@@ -70,6 +70,19 @@ def emit_header(header: Header) -> bytes:
     return box + CHECKSUM.pack(zlib.crc32(box))
 
 
+def header_to_json(header: Header) -> dict[str, Any]:
+    """The header's JSON, where it stands in another."""
+    content: dict[str, Any] = json.loads(_emit_json(header))
+    return content
+
+
+def header_from_json(content: Any) -> Header:
+    """The header of its JSON in another. Raises CorruptHeader and LimitExceeded, TypeError and ValueError."""
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
+    box = PRELUDE.pack(MAGIC, VERSION, len(text)) + text
+    return parse_header(box + CHECKSUM.pack(zlib.crc32(box)))
+
+
 def header_size(prelude: bytes) -> int:
     """How many bytes prelude, header and checksum have together; the magic is already known to be right.
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from typing import Any
-from zlib import crc32
 
 from engram.archive import layout
 from engram.archive.errors import CorruptArchive
@@ -46,10 +45,9 @@ class Manifest:
 
 
 def emit(manifest: Manifest) -> bytes:
-    header = json.loads(layout.emit_header(manifest.header)[layout.PRELUDE.size : -layout.CHECKSUM.size])
     content = {
         "engram_shards": VERSION,
-        "header": header,
+        "header": layout.header_to_json(manifest.header),
         "model": manifest.model,
         "shards": [vars(shard) for shard in manifest.shards],
     }
@@ -62,9 +60,7 @@ def parse(data: bytes, shown: str) -> Manifest:
         content = json.loads(data)
         if content["engram_shards"] != VERSION:
             raise CorruptManifest(f"{shown}: manifests of version {content['engram_shards']!r} are not known")
-        text = json.dumps(content["header"], sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
-        box = layout.PRELUDE.pack(layout.MAGIC, layout.VERSION, len(text)) + text
-        header = layout.parse_header(box + layout.CHECKSUM.pack(crc32(box)))
+        header = layout.header_from_json(content["header"])
         shards = tuple(_shard(each) for each in content["shards"])
         model = content["model"]
         if model is not None:

@@ -16,25 +16,25 @@ from numpy.typing import NDArray
 
 from engram.archive import metadata
 from engram.archive.breakdown import Breakdown, breakdown
-from engram.archive.errors import ArchiveChanged, CorruptBlock, CorruptMetadata, CorruptModel
+from engram.archive.errors import ArchiveChanged, CorruptArchive, CorruptBlock, CorruptMetadata, CorruptModel
 from engram.archive.file import ArchiveFile, GivenModel
 from engram.archive.sequence import Reader
 from engram.codecs import contract, registry
 from engram.codecs.contract import Codec
-from engram.storage import Location
+from engram.storage import Location, Storage, open
 
 
 class Archive(Reader):
     """An archive file, open for reading: len, a[i], a[i:j], a[[7, 3, 7]], iteration, labels, names, class_names.
 
     `path` may be a URL, for fsspec. `model` (bytes, or the file that holds them) is needed where the archive was packed
-    without it.
+    without it. `opened`: its bytes, where they are open already; it closes them.
     Raises CorruptArchive, and at the first image ModelMissing, ModelMismatch, CorruptModel, UnknownCodec.
     """
 
-    def __init__(self, path: Location, model: GivenModel = None) -> None:
+    def __init__(self, path: Location, model: GivenModel = None, opened: Storage | None = None) -> None:
         self._given_model = model
-        self.file = ArchiveFile(path)
+        self.file = ArchiveFile(path, opened)
         directory = self.file.directory
         starts = np.arange(directory.blocks + 1) * directory.header.block_size
         starts[-1] = directory.footer.count
@@ -118,8 +118,12 @@ class Archive(Reader):
 
 
 def _reopen(path: str, model: GivenModel, identity: tuple[int, int]) -> Archive:
-    archive = Archive(path, model)
-    if archive.file.directory.identity != identity:
-        archive.close()
-        raise ArchiveChanged(f"{archive.path} is not the archive that was pickled; it was written anew since")
+    opened = open(path, identity[0])  # as it was, if it grew since
+    try:
+        archive = Archive(path, model, opened)
+    except CorruptArchive:
+        archive = None
+    if archive is None or archive.file.directory.identity != identity:
+        opened.close()
+        raise ArchiveChanged(f"{opened.shown} is not the archive that was pickled; it was written anew since")
     return archive

@@ -10,6 +10,7 @@ import operator
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from functools import cached_property, lru_cache
+from itertools import groupby
 from types import TracebackType
 from typing import Any, Self, overload
 
@@ -53,7 +54,14 @@ class Reader(Sequence[Pixels], ABC):
     @property
     @abstractmethod
     def codec(self) -> Codec:
-        """The codec that decodes all blocks. Raises ModelMissing, ModelMismatch, CorruptModel, UnknownCodec."""
+        """The codec that decodes all blocks, or those of the newest images.
+
+        Raises ModelMissing, ModelMismatch, CorruptModel, UnknownCodec.
+        """
+
+    def codec_of(self, block: int) -> Codec:
+        """The codec that decodes a block. Raises what `codec` does."""
+        return self.codec
 
     @property
     @abstractmethod
@@ -174,11 +182,11 @@ class Reader(Sequence[Pixels], ABC):
 
     def _decode_some(self, wanted: Sequence[tuple[int, Rows]]) -> list[Pixels]:
         """The pixels of each (block, rows), decoded in one go. Raises CorruptBlock for the first that is damaged."""
-        codec = self.codec
+        codecs = [self.codec_of(block) for block, _ in wanted]
         found = self.read_blocks([block for block, _ in wanted])
         coded = [(data, self._count(block), rows) for data, (block, rows) in zip(found, wanted, strict=True)]
         try:
-            return codec.decode_some(coded)
+            return _decode_some(codecs, coded)
         except CorruptData as error:
             if len(wanted) > 1:  # of one of them: find which
                 return [self._decode_some([one])[0] for one in wanted]
@@ -194,7 +202,7 @@ class Reader(Sequence[Pixels], ABC):
         place = self._places(block)
         if place.pixels is None and place.visits < _VISITS_BEFORE_WHOLE:
             place.visits += 1
-            codec, [data] = self.codec, self.read_blocks([block])
+            codec, [data] = self.codec_of(block), self.read_blocks([block])
             try:
                 return codec.decode_one(data, self._count(block), within)
             except CorruptData as error:
@@ -251,6 +259,15 @@ class Reader(Sequence[Pixels], ABC):
     def _count(self, block: int) -> int:
         first, stop = self.images_of(block)
         return stop - first
+
+
+def _decode_some(codecs: Sequence[Codec], coded: Sequence[tuple[bytes, int, Rows]]) -> list[Pixels]:
+    """The pixels of coded blocks, each by its codec; those of one codec that lie together are decoded in one go."""
+    found = list[Pixels]()
+    for _, run in groupby(zip(codecs, coded, strict=True), lambda each: id(each[0])):
+        some = list(run)
+        found += some[0][0].decode_some([each for _, each in some])
+    return found
 
 
 class _Place:

@@ -7,25 +7,19 @@ of it, so a shard that was written anew, or another's, is found out.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property, lru_cache
-from itertools import chain, groupby
-from operator import itemgetter
 from pathlib import Path
 from typing import Any, Self
 
-import numpy as np
-from numpy.typing import NDArray
-
 from engram import storage
 from engram.archive import layout, manifest
-from engram.archive.breakdown import Breakdown
-from engram.archive.errors import ArchiveChanged, CorruptArchive, CorruptBlock
+from engram.archive.errors import ArchiveChanged, CorruptArchive
 from engram.archive.file import GivenModel
+from engram.archive.joined import Joined
 from engram.archive.manifest import Manifest, Shard
 from engram.archive.reader import Archive
-from engram.archive.sequence import Reader
 from engram.codecs.contract import Codec
 from engram.errors import UsageError
 from engram.storage import Location
@@ -42,7 +36,7 @@ class ShardMismatch(CorruptArchive):
     """A shard that is not the one that the manifest names, or not of one kind with the others."""
 
 
-class ShardSet(Reader):
+class ShardSet(Joined):
     """Archives of one header as one sequence: what an `Archive` can do, over all of them; blocks are numbered through.
 
     Raises CorruptManifest, MissingShard (for URLs when the shard is first read), ShardMismatch, UsageError.
@@ -50,15 +44,9 @@ class ShardSet(Reader):
 
     def __init__(self, location: Location, kind: Manifest, places: Sequence[Location], model: GivenModel) -> None:
         self._location, self._kind, self._places_of, self._given_model = location, kind, places, model
-        size = kind.header.block_size
-        self._firsts = np.cumsum([0] + [shard.images for shard in kind.shards])
-        starts = [np.arange(first, stop, size) for first, stop in zip(self._firsts, self._firsts[1:], strict=False)]
-        self._first_blocks = np.cumsum([0] + [len(each) for each in starts])
-        super().__init__(
-            np.concatenate([*starts, self._firsts[-1:]]), kind.header.image_shape, kind.header.block_pixels
-        )
+        super().__init__([(shard.images, kind.header) for shard in kind.shards])
         self._closed = False
-        self._shard = lru_cache(MOST_OPEN)(self._open)
+        self._opened = lru_cache(MOST_OPEN)(self._open)
 
     @classmethod
     def of_manifest(cls, location: Location, model: GivenModel = None) -> Self:
@@ -95,81 +83,22 @@ class ShardSet(Reader):
     def path(self) -> Location:
         return storage.shown(self._location) if storage.is_url(self._location) else Path(self._location)
 
-    @property
-    def shards(self) -> int:
-        """How many archives there are."""
-        return len(self._places_of)
-
     @cached_property
     def codec(self) -> Codec:
-        return self._shard(0).codec
+        return self.archive(0).codec
 
-    @property
-    def class_names(self) -> tuple[str, ...]:
-        return self._shard(0).class_names
+    def archive(self, number: int) -> Archive:
+        return self._opened(number)
 
-    @cached_property
-    def labels(self) -> NDArray[np.int64] | None:
-        return self.labels_of(np.arange(len(self)))
+    def shown(self, number: int) -> str:
+        return f"{storage.shown(self._places_of[number])} of {self.path}"
 
-    def labels_of(self, rows: NDArray[np.int64]) -> NDArray[np.int64] | None:
-        found = np.zeros(len(rows), np.int64)
-        owners = np.searchsorted(self._firsts, rows, side="right") - 1
-        if self._shard(0).labels is None:
-            return None
-        for number in np.unique(owners).tolist():
-            spots, shard = np.flatnonzero(owners == number), self._shard(number)
-            if shard.labels is None or shard.class_names != self.class_names:
-                raise ShardMismatch(f"{shard.path} has other classes than the first shard of {self.path}")
-            found[spots] = shard.labels[rows[spots] - self._firsts[number]]
-        return found
-
-    def iterate_names(self) -> Iterator[str] | None:
-        if self._shard(0).iterate_names() is None:
-            return None
-        return chain.from_iterable(self._names_of(number) for number in range(self.shards))
-
-    def _names_of(self, number: int) -> Iterator[str]:
-        names = self._shard(number).iterate_names()
-        if names is None:
-            raise ShardMismatch(f"{self._shard(number).path} has no names; the first shard of {self.path} has")
-        return names
-
-    @property
-    def info(self) -> Breakdown:
-        parts = [self._shard(number).info for number in range(self.shards)]
-        sums = {name: sum(each.bytes_by_part[name] for each in parts) for name in parts[0].bytes_by_part}
-        return replace(parts[0], images=len(self), blocks=self.blocks, bytes_by_part=sums)
-
-    def read_blocks(self, numbers: Sequence[int]) -> list[bytes]:
-        found = dict[int, bytes]()
-        for shard, some in self._by_shard(numbers):
-            first = int(self._first_blocks[shard])
-            try:
-                pieces = self._shard(shard).read_blocks([number - first for number in some])
-            except CorruptBlock as error:
-                raise self.damaged(error.number + first, error.reason) from None
-            found |= dict(zip(some, pieces, strict=True))
-        return [found[number] for number in numbers]
-
-    def expect(self, numbers: Sequence[int]) -> None:
-        for shard, some in self._by_shard(numbers):
-            first = int(self._first_blocks[shard])
-            self._shard(shard).expect([number - first for number in some])
-
-    def damaged(self, number: int, reason: str) -> CorruptBlock:
-        owner = int(np.searchsorted(self._first_blocks, number, side="right")) - 1
-        where = f"{storage.shown(self._places_of[owner])} of {self.path}"
-        return CorruptBlock(where, number, *self.images_of(number), reason)
+    def mismatch(self, number: int, reason: str) -> ShardMismatch:
+        return ShardMismatch(f"{self.archive(number).path} {reason} the first shard of {self.path}")
 
     def close(self) -> None:
         self._closed = True
-        self._shard.cache_clear()
-
-    def _by_shard(self, numbers: Sequence[int]) -> list[tuple[int, list[int]]]:
-        owners = (np.searchsorted(self._first_blocks, numbers, side="right") - 1).tolist()
-        ordered = sorted(zip(owners, numbers, strict=True))
-        return [(owner, [number for _, number in some]) for owner, some in groupby(ordered, itemgetter(0))]
+        self._opened.cache_clear()
 
     def _open(self, number: int) -> Archive:
         if self._closed:
@@ -187,7 +116,7 @@ class ShardSet(Reader):
     def __repr__(self) -> str:
         shape = " x ".join(map(str, self.image_shape))
         return (
-            f"<ShardSet {self.path}: {len(self):,} images {shape} in {self.shards} shards, {self._kind.header.codec}>"
+            f"<ShardSet {self.path}: {len(self):,} images {shape} in {self.archives} shards, {self._kind.header.codec}>"
         )
 
     @property

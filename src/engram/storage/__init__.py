@@ -8,17 +8,26 @@ from pathlib import Path
 from engram.storage.local import LocalFile
 from engram.storage.location import Location, is_url, shown
 from engram.storage.storage import Span, Storage
+from engram.storage.window import Window
 
-__all__ = ["Location", "Span", "Storage", "beside", "glob", "is_url", "open", "read_whole", "shown"]
+__all__ = ["Location", "Span", "Storage", "Window", "beside", "glob", "is_url", "open", "read_whole", "shown"]
 
 
-def open(location: Location) -> Storage:
-    """The file that lies there. Raises UsageError where there is none, and what `transport` raises."""
-    if not is_url(location):
-        return LocalFile(location)
-    from engram.storage.remote import RemoteFile
+def open(location: Location, size: int | None = None) -> Storage:
+    """The file that lies there, or its first bytes, as it was before it grew.
 
-    return RemoteFile(str(location))
+    Raises UsageError where there is none, and what `transport` raises.
+    """
+    file: Storage
+    if is_url(location):
+        from engram.storage.remote import RemoteFile
+
+        file = RemoteFile(str(location))
+    else:
+        file = LocalFile(location)
+    if size is not None:
+        file.size = min(file.size, size)
+    return file
 
 
 def read_whole(location: Location) -> bytes:
