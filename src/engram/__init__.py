@@ -17,7 +17,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from engram.archive import Archive, CorruptArchive, info, open, pack, shard, unpack, verify
+    from engram.archive import Archive, CorruptArchive, append, info, open, pack, shard, unpack, verify
     from engram.codecs.freeze import freeze
     from engram.datasets.notices import Notice
     from engram.datasets.source import load, stream
@@ -38,6 +38,7 @@ __all__ = [
     "Notice",
     "Splits",
     "UsageError",
+    "append",
     "fit",
     "freeze",
     "info",
@@ -53,7 +54,7 @@ __all__ = [
 ]
 
 _ROOMS = {
-    "archive": ("Archive", "CorruptArchive", "info", "open", "pack", "shard", "unpack", "verify"),
+    "archive": ("Archive", "CorruptArchive", "append", "info", "open", "pack", "shard", "unpack", "verify"),
     "codecs.freeze": ("freeze",),
     "datasets.notices": ("Notice",),
     "datasets.source": ("load", "stream"),

@@ -1,7 +1,9 @@
 """Archives: many images of one size in one file (`.egm`, see FORMAT.md), each found without reading the others."""
 
+from engram.archive.appending import Appended, append
 from engram.archive.breakdown import Breakdown
 from engram.archive.errors import CorruptArchive
+from engram.archive.grown import Grown
 from engram.archive.opening import info, open
 from engram.archive.reader import Archive
 from engram.archive.sequence import Reader
@@ -13,15 +15,18 @@ from engram.archive.verification import Verification, verify
 from engram.archive.writer import Packed, Writer, pack
 
 __all__ = [
+    "Appended",
     "Archive",
     "Breakdown",
     "CorruptArchive",
+    "Grown",
     "Packed",
     "Reader",
     "ShardSet",
     "Unpacked",
     "Verification",
     "Writer",
+    "append",
     "info",
     "load",
     "open",

@@ -15,7 +15,8 @@ from engram.storage import Location
 class Breakdown:
     """An archive's settings, and its bytes by purpose: `bytes_by_part` sums to `archive_bytes`.
 
-    model_bytes is the model's size also where it was left out of the archive.
+    model_bytes is the model's size also where it was left out of the archive. Of several archives in one file, codec,
+    block size and model are those of the first.
     """
 
     images: int
@@ -28,6 +29,7 @@ class Breakdown:
     model_embedded: bool
     model_sha256: str
     bytes_by_part: dict[str, int]
+    archives: int = 1
 
     @property
     def archive_bytes(self) -> int:

@@ -9,8 +9,15 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from engram.archive import layout
-from engram.archive.errors import CorruptArchive, CorruptIndex, CorruptModel, NotAnArchive, TruncatedArchive
+from engram.archive import bundle, layout
+from engram.archive.errors import (
+    CorruptArchive,
+    CorruptIndex,
+    CorruptModel,
+    NotAnArchive,
+    SeveralArchives,
+    TruncatedArchive,
+)
 from engram.storage import Span, Storage
 
 
@@ -33,7 +40,7 @@ class Directory:
         """The directory of an open file. Raises the CorruptArchive that fits, with the file's name in its text."""
         try:
             return cls._read(file)
-        except CorruptArchive as error:
+        except (CorruptArchive, SeveralArchives) as error:
             raise type(error)(f"{file.shown}: {error}") from None
 
     @classmethod
@@ -50,6 +57,8 @@ class Directory:
         box = file.read(0, header_size)
         header = layout.parse_header(box)
 
+        if file.read(max(0, size - len(bundle.MAGIC)), len(bundle.MAGIC)) == bundle.MAGIC:
+            raise SeveralArchives("it holds several archives, as `append` makes them; `engram.open` reads it")
         footer_offset = size - layout.FOOTER.size
         if footer_offset < header_size:
             raise TruncatedArchive(f"the file ends after {size:,} bytes, before its footer")

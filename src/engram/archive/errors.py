@@ -19,6 +19,10 @@ class UnsupportedVersion(CorruptArchive):
     """An archive of a format version that this engram does not read."""
 
 
+class SeveralArchives(UsageError):
+    """A file of several archives, where one is needed."""
+
+
 class TruncatedArchive(CorruptArchive):
     """The file ends before its footer, or goes on after it."""
 

@@ -5,25 +5,54 @@ from __future__ import annotations
 from pathlib import Path
 
 from engram import storage
-from engram.archive import manifest
+from engram.archive import bundle, journal, manifest
 from engram.archive.breakdown import Breakdown
+from engram.archive.errors import CorruptArchive
 from engram.archive.file import GivenModel
+from engram.archive.grown import Grown
+from engram.archive.members import Members
 from engram.archive.reader import Archive
 from engram.archive.sequence import Reader
 from engram.archive.shards import ShardSet
 from engram.errors import UsageError
-from engram.storage import Location
+from engram.storage import Location, Storage
 
 
 def open(location: Location, model: GivenModel = None) -> Reader:
     """The images that lie there: an archive; a shard set by its folder, its manifest or a glob of archives.
 
-    A URL of a folder ends in "/". Raises what `Archive` and `ShardSet` raise.
+    An archive may have grown by `append`. A URL of a folder ends in "/". Raises what `Archive` and `ShardSet` raise.
     """
     place = _manifest_of(location)
     if place is not None:
         return ShardSet.of_manifest(place, model)
-    return ShardSet.of_glob(str(location), model) if _is_glob(location) else Archive(location, model)
+    return ShardSet.of_glob(str(location), model) if _is_glob(location) else _open_file(location, model)
+
+
+def _open_file(location: Location, model: GivenModel) -> Reader:
+    """The images of one file: as they were before, where images are being appended, or were when that was cut off."""
+    file = storage.open(location)
+    try:
+        return _reader(location, file, model)
+    except CorruptArchive:
+        file.close()
+        again = storage.open(location, journal.size_before(location))
+        if again.size == file.size:
+            again.close()
+            raise
+        return _reader(location, again, model)  # what it opened closes itself when nobody has it any more
+    except BaseException:
+        file.close()
+        raise
+
+
+def _reader(location: Location, file: Storage, model: GivenModel) -> Reader:
+    found = bundle.read(file)
+    if found is None:
+        return Archive(location, model, file)
+    if not found.is_plain:
+        raise bundle.CorruptBundle(f"{file.shown} has images of many sizes, which this engram does not read")
+    return Grown(Members(location, file, found, model))
 
 
 def _manifest_of(location: Location) -> Location | None:

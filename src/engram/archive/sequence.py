@@ -59,6 +59,11 @@ class Reader(Sequence[Pixels], ABC):
         Raises ModelMissing, ModelMismatch, CorruptModel, UnknownCodec.
         """
 
+    @property
+    def codecs(self) -> Sequence[Codec]:
+        """All codecs that there are. Raises what `codec` does."""
+        return [self.codec]
+
     def codec_of(self, block: int) -> Codec:
         """The codec that decodes a block. Raises what `codec` does."""
         return self.codec

@@ -14,7 +14,9 @@ import numpy as np
 from engram.archive import layout, manifest, metadata
 from engram.archive.directory import Directory
 from engram.archive.file import GivenModel
+from engram.archive.grown import Grown
 from engram.archive.manifest import Manifest, Shard
+from engram.archive.opening import open as open_archive
 from engram.archive.reader import Archive
 from engram.archive.shards import ShardMismatch
 from engram.datasets.progress import Progress
@@ -49,7 +51,7 @@ def shard(
     with replacing_set(out, force) as folder:
         written: SetWriter | None = None
         for location in archives:
-            with Archive(location, model) as archive:
+            for archive in _archives(location, model):
                 header = archive.file.directory.header
                 if written is None:
                     written = SetWriter(folder, header, archive.file.model(model) if header.model_bytes else b"")
@@ -68,6 +70,17 @@ def shard(
                         progress(written.images, 0)
         assert written is not None
         return written.finish()
+
+
+def _archives(location: Location, model: GivenModel) -> Iterator[Archive]:
+    """The archives of a file, open one after another."""
+    with open_archive(location, model) as found:
+        if isinstance(found, Grown):
+            yield from map(found.archive, range(found.archives))
+        elif isinstance(found, Archive):
+            yield found
+        else:
+            raise UsageError(f"{found.path} is no archive; a shard set is cut from archives of images of one size")
 
 
 def blocks_of(images: int, header: layout.Header) -> int:

@@ -104,13 +104,25 @@ class ShardSet(Joined):
         if self._closed:
             raise UsageError(f"{self.path} was closed; read it within the `with` block")
         place, shard = self._places_of[number], self._kind.shards[number]
+        anew = ShardMismatch(
+            f"{storage.shown(place)} is not the shard that {self.path} names; it was written anew since"
+        )
         try:
-            archive = Archive(place, self._given_model)
+            file = storage.open(place)
         except NothingThere:
             raise _missing(place, self._location) from None
+        grew = file.size > shard.bytes
+        file.size = min(file.size, shard.bytes)  # as it was, if it was appended to since
+        try:
+            archive = Archive(place, self._given_model, file)
+        except CorruptArchive:
+            file.close()
+            if grew:
+                raise anew from None
+            raise
         _check(archive.file.directory.header, self._kind, place)
         if (len(archive), *archive.file.directory.identity) != (shard.images, *shard.identity):
-            raise ShardMismatch(f"{archive.path} is not the shard that {self.path} names; it was written anew since")
+            raise anew
         return archive
 
     def __repr__(self) -> str:

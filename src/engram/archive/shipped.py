@@ -79,3 +79,12 @@ def find(model_sha256: str) -> bytes | None:
         if file.directory.header.model_sha256 == model_sha256:
             return file.model(None)
     return None
+
+
+def completed(codec: Codec) -> Codec:
+    """The codec of an archive with the analysis that it needs to encode, where its model comes with engram."""
+    if not codec.can_encode and isinstance(codec, Transform | Spatial):
+        for name in names():
+            if (FOLDER / f"{name}{ANALYSIS}").exists() and load(name).model == codec.model:
+                return replace(codec, analysis=models.load(FOLDER / f"{name}{ANALYSIS}").network.analysis)
+    return codec

@@ -71,7 +71,7 @@ def _damaged(archive: Reader, blocks: Sequence[int], decodable: bool) -> list[Co
 
 
 def _make_codec(archive: Reader) -> None:
-    _ = archive.codec
+    _ = archive.codecs
 
 
 def _decode_labels(archive: Reader) -> None:

@@ -112,13 +112,16 @@ class Writer:
         blocks = group_blocks(header)
         self.count = 0
         self._codec, self._block_size = codec, block_size
-        self._header_box = box
+        self.header, self._header_box = header, box
         self._buffer = np.empty((blocks * block_size, *codec.image_shape), np.uint8)
         self._buffered = self._blocks = 0
         self._metadata = _Metadata()
         beside = (model_path, model) if model_path and not embed_model else None
-        self._part = Part(Path(path), box + (model if embed_model else b""), blocks, force, resume, beside)
+        prefix = box + (model if embed_model else b"")
+        self._prefix_bytes = len(prefix)
+        self._part = Part(Path(path), prefix, blocks, force, resume, beside)
         self.images_resumed = self._part.blocks * block_size
+        self._end: bytes | None = None
 
     def append(self, images: ImageSet) -> None:
         """Adds a set, which has labels, class names and file names where the first set has, and is of its size."""
@@ -144,12 +147,24 @@ class Writer:
         self.count += images
         self._add(lambda: blocks, checksums, images)
 
+    def complete(self) -> tuple[int, int]:
+        """Writes all blocks; returns what `Directory.identity` will be. Nothing is appended after that."""
+        if self._end is None:
+            self._write_group()
+            if self._blocks < self._part.blocks:
+                raise self._mismatch(
+                    f"it has {self._part.blocks * self._block_size:,} images already, not {self.count:,}"
+                )
+            self._end = self._tail()
+        footer = layout.parse_footer(self._end[-layout.FOOTER.size :])
+        blocks = int(self._part.entries[:, 0].sum(dtype=np.int64))
+        return self._prefix_bytes + blocks + len(self._end), layout.footer_checksum(footer)
+
     def finish(self) -> None:
         """Writes what is missing and gives the archive its name."""
-        self._write_group()
-        if self._blocks < self._part.blocks:
-            raise self._mismatch(f"it has {self._part.blocks * self._block_size:,} images already, not {self.count:,}")
-        self._part.finish(self._tail())
+        self.complete()
+        assert self._end is not None
+        self._part.finish(self._end)
 
     def abandon(self) -> None:
         """Stops, and keeps what is done for `resume`; after `finish` it does nothing."""

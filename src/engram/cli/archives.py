@@ -222,6 +222,7 @@ def info(file: ArchiveLocation, as_json: Json = False) -> None:
 
     parts = archive.info(file)
     result = _sizes(parts) | {
+        "archives": parts.archives,
         "image_shape": list(parts.image_shape),
         "block_size": parts.block_size,
         "blocks": parts.blocks,
@@ -295,6 +296,7 @@ def _describe(file: str, parts: Breakdown) -> str:
         f"{shown(file)}: {parts.images:,} images, {height} x {width} x {channels}",
         f"codec {parts.codec}, model {model}; {parts.blocks:,} blocks of {parts.block_size}",
         f"{parts.bytes_per_image:.3f} bytes an image, {parts.bytes_per_image_with_model:.3f} with the model",
+        *([f"grown by append, so {parts.archives} archives in one file"] if parts.archives > 1 else []),
         "",
         f"{'part':<12}{'bytes':>16}{'an image':>12}",
     ]

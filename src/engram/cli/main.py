@@ -9,7 +9,7 @@ from typing import NoReturn
 
 import typer
 
-from engram.cli import archives, compare, data, reproduce, train
+from engram.cli import archives, compare, data, growing, reproduce, train
 from engram.cli.terminal import hear_notices
 from engram.errors import EngramError
 
@@ -23,7 +23,15 @@ app = typer.Typer(
 app.command()(reproduce.reproduce)
 app.command()(compare.compare)
 app.command()(train.train)
-for verb in (archives.pack, archives.unpack, archives.get, archives.info, archives.verify, archives.shard):
+for verb in (
+    archives.pack,
+    growing.append,
+    archives.unpack,
+    archives.get,
+    archives.info,
+    archives.verify,
+    archives.shard,
+):
     app.command()(verb)
 app.add_typer(data.app, name="data")
 

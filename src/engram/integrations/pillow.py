@@ -9,7 +9,8 @@ from typing import IO, Any
 
 from PIL import Image, ImageFile, UnidentifiedImageError
 
-from engram.archive import Archive, layout
+from engram.archive import Reader, layout
+from engram.archive import open as open_archive
 from engram.errors import EngramError
 
 FORMAT = "EGM"
@@ -73,13 +74,13 @@ class ArchiveImageFile(ImageFile.ImageFile):
         super().__exit__(*args)
 
 
-def _archive_of(filename: str | bytes, file: IO[bytes]) -> Archive:
+def _archive_of(filename: str | bytes, file: IO[bytes]) -> Reader:
     """The archive of that name; or of a file without one, by a copy on disk that has no name once it is open."""
     path = filename or getattr(file, "name", None)
     if path and isinstance(path, str | bytes):
-        return Archive(os.fsdecode(path))
+        return open_archive(os.fsdecode(path))
     file.seek(0)
     with NamedTemporaryFile(suffix=".egm") as copy:
         shutil.copyfileobj(file, copy)
         copy.flush()
-        return Archive(copy.name)
+        return open_archive(copy.name)

@@ -12,7 +12,8 @@ class Window(Storage):
 
     def __init__(self, file: Storage, start: int, size: int) -> None:
         self._file, self._start = file, start
-        self.size, self.shown = max(0, min(size, file.size - start)), file.shown
+        self.size = max(0, min(size, file.size - start))
+        self.shown = f"{file.shown}, from byte {start:,} on"
 
     @property
     def closed(self) -> bool:
