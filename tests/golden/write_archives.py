@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -92,6 +93,36 @@ def golden() -> dict[str, tuple[ImageSet, Codec, int, bool]]:
     return found
 
 
+def appended() -> dict[str, list[tuple[ImageSet, Codec | None]]]:
+    """What is packed, and then appended, with codecs (None for the archive's own), by file name."""
+    sets = [wardrobe.draw(40, seed=seed, shape=(12, 10)) for seed in (1, 2, 3)]
+    first, second, third = (
+        replace(images, names=tuple(f"{number}-{row}.png" for row in range(40))) for number, images in enumerate(sets)
+    )
+    learned = freeze(pixel(first.image_shape), first)
+    other = replace(third, class_names=("toga", *third.class_names[::-1]))
+    return {
+        "grown": [(first, learned), (second, None), (other, freeze(fit_pca(first, 6), first))],
+        "grown-without-model": [(first, learned), (second[:7], None)],
+    }
+
+
+def content(path: Path) -> dict[str, object]:
+    """What an archive must decode to; its left-out model lies beside it."""
+    left_out = path.with_suffix(".model")
+    with archive.open(path, left_out if left_out.exists() else None) as opened:
+        print(path)
+        return {
+            "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+            "codec": opened.codec.id,
+            "shape": list(opened[:].shape),
+            "pixels_sha256": hashlib.sha256(opened[:].tobytes()).hexdigest(),
+            "class_names": list(opened.class_names),
+            "labels": None if opened.labels is None else opened.labels.tolist(),
+            "names": None if opened.names is None else list(opened.names),
+        }
+
+
 def main() -> None:
     expected_path = FOLDER / "expected.json"
     expected = json.loads(expected_path.read_text()) if expected_path.exists() else {}
@@ -102,17 +133,18 @@ def main() -> None:
         archive.pack(images, codec, path, block_size=block_size, embed_model=embed_model)
         if not embed_model:
             path.with_suffix(".model").write_bytes(codec.model)
-        with archive.open(path, codec.model if not embed_model else None) as opened:
-            expected[path.name] = {
-                "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
-                "codec": codec.id,
-                "shape": list(opened[:].shape),
-                "pixels_sha256": hashlib.sha256(opened[:].tobytes()).hexdigest(),
-                "class_names": list(opened.class_names),
-                "labels": None if opened.labels is None else opened.labels.tolist(),
-                "names": None if opened.names is None else list(opened.names),
-            }
-        print(path)
+        expected[path.name] = content(path)
+    for stem, ((images, first), *more) in appended().items():
+        path, embed_model = FOLDER / f"{stem}.egm", not stem.endswith("without-model")
+        if path.exists():
+            continue
+        assert first is not None
+        archive.pack(images, first, path, block_size=16, embed_model=embed_model)
+        if not embed_model:
+            path.with_suffix(".model").write_bytes(first.model)
+        for some, another in more:
+            archive.append(some, path, another, model=None if embed_model else first.model)
+        expected[path.name] = content(path)
     expected_path.write_text(json.dumps(expected, indent=1, sort_keys=True) + "\n")
 
 

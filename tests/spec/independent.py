@@ -71,6 +71,91 @@ def read(data, model=None):
     }
 
 
+BUNDLE_MAGIC = bytes.fromhex("89 45 42 4E 0d 0a 1a 0a")
+
+
+def read_any(data, model=None):
+    """The content of an archive or a bundle."""
+    return (read_bundle if data[-8:] == BUNDLE_MAGIC else read)(data, model)
+
+
+def read_bundle(data, model=None):
+    """The content of a bundle; images is a list, for they may be of many sizes."""
+    require(data[-8:] == BUNDLE_MAGIC, "no trailer")
+    length, checksum = struct.unpack("<II", data[-16:-8])
+    require(length <= min(2**26, len(data) - 16), "directory too long")
+    text = data[len(data) - 16 - length : -16]
+    require(crc(text) == checksum, "damaged directory")
+    directory = json.loads(text)
+    require(set(directory) == {"engram_bundle", "headers", "parts"}, "directory keys")
+    require(directory["engram_bundle"] == 1, "another version")
+    end, models, before = 0, {}, ()
+    images, labels, names = [], [], []
+    for part in directory["parts"]:
+        require(set(part) == {"images", "members", "order", "sizes"}, "part keys")
+        found = []
+        for member in part["members"]:
+            require(set(member) == {"bytes", "footer_crc32", "header", "images", "offset"}, "member keys")
+            require(member["offset"] >= end and (member["offset"] == 0) == (end == 0), "overlap")
+            end = member["offset"] + member["bytes"]
+            archive = data[member["offset"] : end]
+            header = directory["headers"][member["header"]]
+            sha256 = header["model"]["sha256"]
+            found.append(read(archive, models.get(sha256, model)))
+            if header["model"]["embedded"]:
+                _, start = read_header(archive)
+                models.setdefault(sha256, archive[start : start + header["model"]["bytes"]])
+            require(found[-1]["header"] == header, "another header")
+            require(len(found[-1]["images"]) == member["images"], "another count")
+            require(struct.unpack("<I", archive[-12:-8])[0] == member["footer_crc32"], "another footer")
+            require(found[-1]["class_names"][: len(before)] == before, "other classes")
+            before = found[-1]["class_names"]
+        sections = {}
+        for name in ("order", "sizes"):
+            sections[name] = None
+            if part[name] is not None:
+                require(part[name]["offset"] >= end, "overlap")
+                end = part[name]["offset"] + part[name]["bytes"]
+                section = data[part[name]["offset"] : end]
+                require(crc(section) == part[name]["crc32"], "damaged section")
+                sections[name] = inflate(section)
+        images_of, labels_of, names_of = read_part(part, found, sections)
+        images, labels, names = images + images_of, labels + labels_of, names + names_of
+    require(end <= len(data) - 16 - length, "overlap")
+    require(len({len(set(map(type, each))) for each in (labels, names)} - {0, 1}) == 0, "known of some images")
+    unknown = [None] * len(images)
+    return {
+        "images": images,
+        "class_names": before,
+        "labels": None if labels == unknown else np.array(labels, np.int64),
+        "names": None if names == unknown else tuple(names),
+    }
+
+
+def read_part(part, found, sections):
+    """Images, labels and names of a part, None in the place of what is not known."""
+    require((len(found) == 1) == (sections["order"] is None), "order")
+    order = np.zeros(part["images"], int)
+    if len(found) > 1:
+        order = np.frombuffer(sections["order"], "u1" if len(found) <= 256 else "<u2")
+    counts = [int((order == number).sum()) for number in range(len(found))]
+    require(len(order) == part["images"] and counts == [len(each["images"]) for each in found], "order")
+    over = np.zeros((2, part["images"]), int)
+    if sections["sizes"] is not None:
+        require(len(sections["sizes"]) == 4 * part["images"], "sizes")
+        over = np.frombuffer(sections["sizes"], "<u2").reshape(2, -1).astype(int)
+    images, labels, names, at = [], [], [], [0] * len(found)
+    for number, rows, columns in zip(order, *over, strict=True):
+        member, row = found[number], at[number]
+        at[number] += 1
+        height, width = member["images"].shape[1:3]
+        require(rows < height and columns < width, "sizes")
+        images.append(member["images"][row, : height - rows, : width - columns])
+        labels.append(None if member["labels"] is None else int(member["labels"][row]))
+        names.append(None if member["names"] is None else member["names"][row])
+    return images, labels, names
+
+
 def crc(data):
     return zlib.crc32(data)
 

@@ -17,7 +17,7 @@ from engram.archive.errors import CorruptArchive
 from engram.archive.layout import Header
 from engram.storage import Storage
 
-MAGIC = b"\x89EGB\r\n\x1a\n"
+MAGIC = b"\x89EBN\r\n\x1a\n"
 VERSION = 1
 TRAILER = struct.Struct("<II8s")
 MOST_DIRECTORY_BYTES = 1 << 26
