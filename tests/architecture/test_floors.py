@@ -105,6 +105,7 @@ ROOMS_OF = {
     "platformdirs": {"datasets"},
     "fsspec": {"storage"},
     "aiohttp": set(),
+    "ray": {"integrations"},
     "pickle": set(),
 }
 
@@ -126,7 +127,7 @@ def test_heavy_libraries_stay_in_their_rooms(path: Path) -> None:
     ],
 )
 def test_reading_needs_no_torch(first: str) -> None:
-    names = ("torch", "matplotlib", "jinja2", "fsspec", "aiohttp")
+    names = ("torch", "matplotlib", "jinja2", "fsspec", "aiohttp", "ray")
     blocked = f"import sys\nfor name in {names}: sys.modules[name] = None\n"
     subprocess.run([sys.executable, "-c", blocked + first], check=True, capture_output=True)
 

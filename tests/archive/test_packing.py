@@ -8,6 +8,7 @@ import pickle
 import shutil
 from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from drawing import draw, flip
@@ -15,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from engram import archive
-from engram.archive import layout, packing, ranges
+from engram.archive import Packed, layout, packing, ranges
 from engram.archive import writer as writing
 from engram.archive.errors import ArchiveBusy, ArchiveExists, PackInterrupted, ResumeMismatch
 from engram.archive.interrupted import interrupted
@@ -70,9 +71,13 @@ def killed_after(count: int) -> packing.Engine:
     return engine
 
 
+def packed_by(engine: packing.Engine, data: str, codec: Codec, path: Path, **options: Any) -> Packed:
+    return pack_by(engine, data, source.stream(data), codec, path, **options)
+
+
 def interrupt(count: int, data: str, codec: Codec, path: Path) -> None:
     with pytest.raises(Killed):
-        pack_by(killed_after(count), data, codec, path, block_size=16)
+        packed_by(killed_after(count), data, codec, path, block_size=16)
 
 
 @reuse_folder
@@ -85,13 +90,13 @@ def test_any_engine_gives_the_bytes_of_one_process(
     one, cut, other = tmp_path / "one.egm", tmp_path / "cut", tmp_path / "other"
     arrays.save(tmp_path / "a.npz", images[:count])
     archive.pack(images[:count], raw, one, block_size=block_size)
-    packed = pack_by(backwards, str(tmp_path / "a.npz"), raw, other, block_size=block_size)
+    packed = packed_by(backwards, str(tmp_path / "a.npz"), raw, other, block_size=block_size)
     assert (packed.breakdown.images, packed.images_resumed) == (count, 0)
     assert other.read_bytes() == one.read_bytes()
     other.unlink()
     if count > shard_images:
         shard([one], cut, images=shard_images)
-    pack_by(in_process, str(tmp_path / "a.npz"), raw, other, block_size=block_size, shard_images=shard_images)
+    packed_by(in_process, str(tmp_path / "a.npz"), raw, other, block_size=block_size, shard_images=shard_images)
     if count > shard_images:
         assert {path.name: path.read_bytes() for path in other.iterdir()} == {
             path.name: path.read_bytes() for path in cut.iterdir()
@@ -106,10 +111,10 @@ def test_divided_data_with_a_model(tmp_path: Path, lossy: Codec) -> None:
     folders.save(Splits(images[:70], images[70:]), tmp_path / "set", "png")
     data, streams = str(tmp_path / "set"), list(source.stream(tmp_path / "set"))
     archive.pack(streams, lossy, tmp_path / "a.egm", block_size=16)
-    pack_by(backwards, data, lossy, tmp_path / "b.egm", block_size=16, streams=streams)
+    packed_by(backwards, data, lossy, tmp_path / "b.egm", block_size=16)
     assert (tmp_path / "b.egm").read_bytes() == (tmp_path / "a.egm").read_bytes()
     archive.shard([tmp_path / "a.egm"], tmp_path / "cut", images=32)
-    pack_by(backwards, data, lossy, tmp_path / "c", block_size=16, shard_images=32)
+    packed_by(backwards, data, lossy, tmp_path / "c", block_size=16, shard_images=32)
     assert [path.read_bytes() for path in sorted((tmp_path / "c").iterdir())] == [
         path.read_bytes() for path in sorted((tmp_path / "cut").iterdir())
     ]
@@ -118,11 +123,11 @@ def test_divided_data_with_a_model(tmp_path: Path, lossy: Codec) -> None:
 def test_a_model_that_is_left_out(tmp_path: Path, data: str, images: ImageSet, lossy: Codec) -> None:
     one, other = tmp_path / "a.egm", tmp_path / "b.egm"
     archive.pack(images, lossy, one, embed_model=False, model_path=tmp_path / "a.model")
-    pack_by(in_process, data, lossy, other, embed_model=False, model_path=tmp_path / "b.model")
+    packed_by(in_process, data, lossy, other, embed_model=False, model_path=tmp_path / "b.model")
     assert other.read_bytes() == one.read_bytes()
     assert (tmp_path / "b.model").read_bytes() == lossy.model
     archive.shard([one], tmp_path / "cut", images=64, model=lossy.model)
-    pack_by(in_process, data, lossy, tmp_path / "set", embed_model=False, shard_images=64)
+    packed_by(in_process, data, lossy, tmp_path / "set", embed_model=False, shard_images=64)
     assert [path.read_bytes() for path in sorted((tmp_path / "set").iterdir())] == [
         path.read_bytes() for path in sorted((tmp_path / "cut").iterdir())
     ]
@@ -143,7 +148,7 @@ def test_resume_encodes_what_is_missing(
     encode = Raw.encode
     monkeypatch.setattr(Raw, "encode", lambda self, block: (encoded.append(len(block)), encode(self, block))[1])
     told: list[tuple[int, int]] = []
-    packed = pack_by(
+    packed = packed_by(
         in_process,
         data,
         raw,
@@ -167,7 +172,7 @@ def test_resume_encodes_what_is_missing(
 def test_without_resume_a_pack_begins_afresh(tmp_path: Path, data: str, raw: Raw, whole: bytes) -> None:
     interrupt(3, data, raw, tmp_path / "a.egm")
     flip(next(tmp_path.glob("a.egm.parts/*-*")), -9)
-    assert pack_by(in_process, data, raw, tmp_path / "a.egm", block_size=16).images_resumed == 0
+    assert packed_by(in_process, data, raw, tmp_path / "a.egm", block_size=16).images_resumed == 0
     assert (tmp_path / "a.egm").read_bytes() == whole
 
 
@@ -181,7 +186,7 @@ def test_one_engine_goes_on_where_another_was_interrupted(
     path = tmp_path / "a.egm"
     with pytest.raises(Killed):
         archive.pack(some(), raw, path, block_size=16)
-    pack_by(in_process, data, raw, path, block_size=16, resume=True)
+    packed_by(in_process, data, raw, path, block_size=16, resume=True)
     assert path.read_bytes() == whole
 
 
@@ -194,24 +199,24 @@ def test_a_part_of_another_version_or_model(
     with monkeypatch.context() as patched:
         patched.setattr(packing, "version", lambda name: "9.9")
         with pytest.raises(ForeignPart, match=r"0032 was made with engram '.*', not '9\.9'; pack as it was"):
-            pack_by(in_process, data, raw, path, block_size=16, resume=True)
+            packed_by(in_process, data, raw, path, block_size=16, resume=True)
     for codec, block_size in ((lossy, 16), (raw, 17)):
         with pytest.raises(ResumeMismatch, match=r"a\.egm\.parts was begun with another codec, model or block size"):
-            pack_by(in_process, data, codec, path, block_size=block_size, resume=True)
+            packed_by(in_process, data, codec, path, block_size=block_size, resume=True)
     assert before == {each.name: each.read_bytes() for each in (tmp_path / "a.egm.parts").iterdir()}
     other = tmp_path / "b.egm"
     interrupt(1, data, lossy, other)
     name = f"{0:012}-{32:012}"
     shutil.copy(tmp_path / "b.egm.parts" / name, tmp_path / "a.egm.parts" / name)
     with pytest.raises(ForeignPart, match=rf"{name} was made with codec 'frozen', not 'raw'"):
-        pack_by(in_process, data, raw, path, block_size=16, resume=True)
+        packed_by(in_process, data, raw, path, block_size=16, resume=True)
 
 
 def test_other_images_of_the_same_name(tmp_path: Path, data: str, raw: Raw) -> None:
     interrupt(3, data, raw, tmp_path / "a.egm")
     arrays.save(tmp_path / "data.npz", draw(150, seed=1))
     with pytest.raises(ResumeMismatch, match=r"-000000000032 was made from other images; give the same images"):
-        pack_by(in_process, data, raw, tmp_path / "a.egm", block_size=16, resume=True)
+        packed_by(in_process, data, raw, tmp_path / "a.egm", block_size=16, resume=True)
 
 
 @pytest.mark.parametrize("offset", [0, 30, -1])
@@ -222,8 +227,8 @@ def test_a_damaged_part_is_made_again(tmp_path: Path, data: str, raw: Raw, whole
 
     path = tmp_path / "a.egm"
     with pytest.raises(DamagedPart, match=r"64-000000000096 is damaged; go on with --resume, which makes it again"):
-        pack_by(damaging, data, raw, path, block_size=16)
-    assert pack_by(in_process, data, raw, path, block_size=16, resume=True).images_resumed == 150
+        packed_by(damaging, data, raw, path, block_size=16)
+    assert packed_by(in_process, data, raw, path, block_size=16, resume=True).images_resumed == 150
     assert path.read_bytes() == whole
 
 
@@ -242,9 +247,9 @@ def test_folders_that_are_not_the_same_for_all(tmp_path: Path, data: str, raw: R
             work.plan.folder.mkdir()
 
     with pytest.raises(NotShared, match=r"000032-000000000064 was written and is not here; pack to a folder that is"):
-        pack_by(elsewhere, data, raw, tmp_path / "a.egm", block_size=16)
+        packed_by(elsewhere, data, raw, tmp_path / "a.egm", block_size=16)
     with pytest.raises(NotShared, match=r"b\.egm\.parts is not there; pack to a folder that is the same for all"):
-        pack_by(nowhere, data, raw, tmp_path / "b.egm", block_size=16)
+        packed_by(nowhere, data, raw, tmp_path / "b.egm", block_size=16)
 
 
 def test_data_that_is_another_elsewhere(tmp_path: Path, data: str, raw: Raw) -> None:
@@ -253,7 +258,7 @@ def test_data_that_is_another_elsewhere(tmp_path: Path, data: str, raw: Raw) -> 
         yield from in_process(work, wanted)
 
     with pytest.raises(OtherData, match=r"data\.npz has 149 images of \[\(4, 3, 1\)\] here, and 150 of \(4, 3, 1\)"):
-        pack_by(other, data, raw, tmp_path / "a.egm")
+        packed_by(other, data, raw, tmp_path / "a.egm")
     assert sorted(os.listdir(tmp_path)) == ["data.npz"]
 
 
@@ -261,15 +266,15 @@ def test_two_packs_of_one_archive(tmp_path: Path, data: str, raw: Raw, whole: by
     def meanwhile(work: RangeEncoder, wanted: Sequence[range]) -> Generator[range, None, None]:
         for shard_images in (None, 64):
             with pytest.raises(ArchiveBusy, match=r"a\.egm\.part is being written by another process"):
-                pack_by(in_process, data, raw, tmp_path / "a.egm", shard_images=shard_images)
+                packed_by(in_process, data, raw, tmp_path / "a.egm", shard_images=shard_images)
         with pytest.raises(ArchiveBusy):
             archive.pack(draw(150), raw, tmp_path / "a.egm")
         yield from in_process(work, wanted)
 
-    pack_by(meanwhile, data, raw, tmp_path / "a.egm", block_size=16)
+    packed_by(meanwhile, data, raw, tmp_path / "a.egm", block_size=16)
     assert (tmp_path / "a.egm").read_bytes() == whole
     with pytest.raises(ArchiveExists):
-        pack_by(in_process, data, raw, tmp_path / "a.egm")
+        packed_by(in_process, data, raw, tmp_path / "a.egm")
 
 
 def test_a_full_disk(tmp_path: Path, data: str, raw: Raw, whole: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -281,17 +286,17 @@ def test_a_full_disk(tmp_path: Path, data: str, raw: Raw, whole: bytes, monkeypa
     with monkeypatch.context() as patched:
         patched.setattr(os, "fsync", lambda file: full_of(3))
         with pytest.raises(CannotWrite, match=r"64-000000000096: could not be written \(No space left on device\)"):
-            pack_by(in_process, data, raw, path, block_size=16)
+            packed_by(in_process, data, raw, path, block_size=16)
     assert sorted(os.listdir(tmp_path / "a.egm.parts")) == [f"{0:012}-{32:012}", f"{32:012}-{64:012}", "begun"]
     with monkeypatch.context() as patched:
         patched.setattr(os, "fsync", lambda file: full_of(3))
         with pytest.raises(CannotWrite, match="could not be written"):
-            pack_by(in_process, data, raw, path, block_size=16, resume=True)
+            packed_by(in_process, data, raw, path, block_size=16, resume=True)
     with monkeypatch.context() as patched:
         patched.setattr(os, "write", lambda file, some: full_of(5) or write(file, some))
         with pytest.raises(PackInterrupted, match=r"a\.egm could not be written \(No space left on device\)"):
-            pack_by(in_process, data, raw, path, block_size=16, resume=True)
-    assert pack_by(in_process, data, raw, path, block_size=16, resume=True).images_resumed == 150
+            packed_by(in_process, data, raw, path, block_size=16, resume=True)
+    assert packed_by(in_process, data, raw, path, block_size=16, resume=True).images_resumed == 150
     assert path.read_bytes() == whole
 
 
@@ -303,14 +308,14 @@ def test_what_is_wrong_is_said_before_the_work(tmp_path: Path, raw: Raw) -> None
     twice = ImageSet(draw(2).images, names=("x.png", "x.png"))
     arrays.save(tmp_path / "twice.npz", twice)
     with pytest.raises(UnsafeName, match=r"two images of one class are called 'x\.png'"):
-        pack_by(never, str(tmp_path / "twice.npz"), raw, tmp_path / "a.egm")
+        packed_by(never, str(tmp_path / "twice.npz"), raw, tmp_path / "a.egm")
     arrays.save(tmp_path / "data.npz", draw(3))
     (tmp_path / "a.egm.parts").mkdir()
     (tmp_path / "a.egm.parts" / "diary.txt").touch()
     with pytest.raises(
         OutputExists, match=r"a\.egm\.parts is needed for the parts of the archive, and holds diary\.txt"
     ):
-        pack_by(never, str(tmp_path / "data.npz"), raw, tmp_path / "a.egm")
+        packed_by(never, str(tmp_path / "data.npz"), raw, tmp_path / "a.egm")
     assert sorted(path.name for path in tmp_path.rglob("*")) == ["a.egm.parts", "data.npz", "diary.txt", "twice.npz"]
 
 

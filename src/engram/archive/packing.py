@@ -39,10 +39,10 @@ def in_process(work: RangeEncoder, ranges: Sequence[range]) -> Generator[range, 
 def pack_by(
     engine: Engine,
     data: str,
+    streams: Sequence[Stream],
     codec: Codec,
     path: Path | str,
     *,
-    streams: Sequence[Stream] | None = None,
     block_size: int = DEFAULT_BLOCK_SIZE,
     embed_model: bool = True,
     model_path: Path | None = None,
@@ -51,15 +51,14 @@ def pack_by(
     resume: bool = False,
     progress: Progress | None = None,
 ) -> Packed:
-    """Writes the archive that `pack` would write of DATA, which every process of the engine opens by its name.
+    """Writes the archive that `pack` would write of `streams`, which every process of the engine opens by DATA's name.
 
     What is done lies in a folder beside it, PATH.parts, which all processes see and which goes when the archive is
     complete. resume: encode what is missing there; what is there is compared with its images. shard_images: above so
-    many images a shard set becomes of it, the one that `shard` would cut. streams: DATA, where it is open already.
+    many images a shard set becomes of it, the one that `shard` would cut.
     Raises what `pack`, `sharding.shard`, `RangeEncoder` and the engine raise.
     """
     path, data = Path(path), source.absolute(data)
-    streams = source.stream(data) if streams is None else streams
     images, model = sum(map(len, streams)), codec.model
     as_set = shard_images is not None and images > shard_images
     header = layout.Header.of(codec.id, codec.config(), model, block_size, embed_model)

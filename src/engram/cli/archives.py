@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from engram.cli import engines
 from engram.cli.terminal import Json, progress_bar, tell
 from engram.storage import shown
 
@@ -27,10 +28,14 @@ Force = Annotated[bool, typer.Option("--force", help="Replace what is there.")]
 
 
 def pack(
+    context: typer.Context,
     data: Annotated[
         str, typer.Argument(metavar="DATA", help="A name, an IDX file, a folder, .npy, .npz, an archive or its URL.")
     ],
-    out: Annotated[Path, typer.Option("-o", "--out", metavar="FILE", help="The archive to write, FILE.egm.")],
+    out: Annotated[
+        Path,
+        typer.Option("-o", "--out", metavar="FILE", parser=engines.place_of, help="The archive to write, FILE.egm."),
+    ],
     model: Annotated[
         str | None,
         typer.Option("-m", "--model", metavar="MODEL", help="A model file, an archive, or a model that engram brings."),
@@ -61,14 +66,29 @@ def pack(
     ] = False,
     force: Force = False,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with a pack that was interrupted.")] = False,
+    engine: Annotated[
+        engines.Engine, typer.Option("--engine", help="Encode here, or on the nodes of a Ray cluster.")
+    ] = engines.Engine.local,
+    address: Annotated[
+        str | None,
+        typer.Option(
+            "--address", metavar="ADDR", help="With ray: HOST:PORT, or auto; else Ray starts on this machine."
+        ),
+    ] = None,
+    shard_images: Annotated[
+        int | None,
+        typer.Option("--shard-images", min=1, help="With ray: above so many images, make FILE a shard set of such."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Write DATA into one archive, with its labels, classes and file names.
 
     Of DATA that comes divided, both halves are packed, train before test. An interrupted pack leaves FILE.part, which
     the same command with --resume completes; the bytes are those of a pack that was never interrupted.
+
+    With --engine ray, DATA and FILE are paths that all nodes see, and what is done lies in FILE.parts. The bytes are
+    the same. Do not compress DATA: each node would unpack it from the start.
     """
-    from engram import archive
     from engram.archive.interrupted import interrupted
     from engram.cli import choosing
     from engram.cli.judging import MOST_JUDGED, SHARE_OF_JUDGE, check_labels, judging
@@ -83,6 +103,7 @@ def pack(
     budget_seconds = choosing.seconds_of(budget)
     if out.exists() and not force:
         raise OutputExists(f"{out} exists already; choose another name, or replace it with --force")
+    write = context.with_resource(engines.opened(engine, data, address, shard_images))
     with progress_bar("Reading", unit="images") as progress:
         parts = source.stream(data, progress)
     asked = accuracy_loss is not None or judge is not None
@@ -107,7 +128,7 @@ def pack(
         embed = pays and not no_model
     started = time.perf_counter()
     with progress_bar("Packing", unit="images") as progress:
-        packed = archive.pack(
+        packed = write(
             parts,
             codec,
             out,
