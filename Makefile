@@ -10,7 +10,7 @@ ifneq ($(wildcard ../shared/data/.),)
 export ENGRAM_DATA ?= $(abspath ../shared/data)
 endif
 
-.PHONY: help reproduce compare test check format bench-training bench-archive bench-rates bench-transform bench-codec bench-pixel bench-dataset bench-remote bench-scale clean
+.PHONY: help reproduce compare test check format bench-training bench-archive bench-rates bench-transform bench-codec bench-pixel bench-dataset bench-remote bench-ray bench-scale clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -61,6 +61,9 @@ bench-dataset: $(INSTALLED) ## feeding a training from an archive and from a fol
 
 bench-remote: $(INSTALLED) ## scanning a shard set over loopback HTTP against reading it from disk
 	$(RUN)/python benchmarks/remote.py $(ARGS)
+
+bench-ray: $(INSTALLED) ## packing on Ray against a pool of processes: ARGS="--images 1000000 --codecs raw frozen"
+	$(RUN)/python benchmarks/ray.py $(ARGS)
 
 bench-scale: $(INSTALLED) ## rates of one core, and SCALE.md's tables from them
 	$(RUN)/python benchmarks/scale.py $(ARGS)
