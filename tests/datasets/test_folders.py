@@ -15,9 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engram.datasets import folders, pictures, wardrobe
+from engram.datasets.assortment import MixedSizes
 from engram.datasets.kinds import UnreadablePicture
 from engram.datasets.names import UnsafeName, class_of, folder_of
-from engram.datasets.survey import MixedSizes
 from engram.errors import UsageError
 from engram.files import CannotWrite, OutputExists
 from engram.images import ImageSet, Splits

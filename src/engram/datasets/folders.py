@@ -11,29 +11,26 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
+from engram.datasets.assortment import Assortment, Files, joined, of_one_size
 from engram.datasets.names import UnsafeName, check_class_names, check_file_name, class_of, folder_of
-from engram.datasets.notices import Notice
 from engram.datasets.pictures import (
     SUFFIXES,
     check_quality,
-    decode_pictures,
     encode_picture,
     in_threads,
     jpeg_roundtrip,
 )
 from engram.datasets.progress import Progress, shifted
-from engram.datasets.stream import Stream, as_slice, in_pieces, without_pixels
-from engram.datasets.survey import shape_of, survey
+from engram.datasets.stream import Stream
+from engram.datasets.survey import survey
 from engram.errors import EngramError, UsageError
 from engram.files import OutputExists, replacing_folder
-from engram.images import ImageSet, Pixels, Splits
+from engram.images import ImageSet, Splits
 
 __all__ = [
     "EmptyClass",
@@ -84,17 +81,33 @@ def stream(folder: Path | str, progress: Progress | None = None) -> Stream:
 
     Raises EmptyFolder, EmptyClass, MixedLayout, MixedSizes, UnreadablePicture, UnsupportedPicture.
     """
-    [images] = _streams([_list(Path(folder))], progress)
+    [images] = of_one_size(_together(_assortments([_list(Path(folder))], progress)))
     return images
 
 
 def stream_splits(folder: Path | str, progress: Progress | None = None) -> tuple[Stream, Stream]:
     """Both halves of a divided folder: one size, one number of channels, one list of classes for the two."""
-    halves = [_list(Path(folder) / split) for split in Splits._fields]
+    train, test = of_one_size(collection(folder, progress))
+    return train, test
+
+
+def collection(
+    folder: Path | str, progress: Progress | None = None, split: str = ""
+) -> tuple[Stream, ...] | Assortment:
+    """The images of a folder: a stream, the two of a divided folder, or one assortment of all where sizes differ.
+
+    split: one half of a divided folder, with the classes of both.
+    """
+    folder = Path(folder)
+    found = _assortments(_halves(folder) if has_splits(folder) else [_list(folder)], progress)
+    return _together([found[Splits._fields.index(split)]] if split else found)
+
+
+def _halves(folder: Path) -> list[list[_Class]]:
+    halves = [_list(folder / split) for split in Splits._fields]
     if len({half[0].name is None for half in halves}) == 2:
         raise MixedLayout(f"{folder}: one of train and test has class folders, the other has not; arrange both alike")
-    train, test = _streams(halves, progress)
-    return train, test
+    return halves
 
 
 def save(
@@ -159,52 +172,37 @@ def _is_picture(name: str) -> bool:
     return name[0] != "." and os.path.splitext(name)[1].lower() in SUFFIXES
 
 
-def _streams(parts: list[list[_Class]], progress: Progress | None) -> list[Stream]:
-    """A stream for each part, all of one shape and with one list of classes; a class of a later part comes later."""
+def _together(parts: list[Assortment]) -> tuple[Stream, ...] | Assortment:
+    whole = joined(parts)
+    return whole if whole.is_mixed else tuple(part.alike() for part in parts)
+
+
+def _assortments(parts: list[list[_Class]], progress: Progress | None) -> list[Assortment]:
+    """The pictures of each part, with as many channels and one list of classes; a later part's classes come later."""
     totals = [sum(len(found.files) for found in part) for part in parts]
     surveys = [
-        survey(_Paths(part), total, shifted(progress, sum(totals[:number]), sum(totals)))
-        for number, (part, total) in enumerate(zip(parts, totals, strict=True))
+        survey(_files(part), shifted(progress, sum(totals[:number]), sum(totals))) for number, part in enumerate(parts)
     ]
-    shape = shape_of(surveys)
     numbers = {name: number for number, name in enumerate(dict.fromkeys(found.name for p in parts for found in p))}
     class_names = tuple(name for name in numbers if name is not None)
-    streams: list[Stream] = []
-    for part, found_in_part in zip(parts, surveys, strict=True):
-        counts = [len(found.files) for found in part]
-        labels = np.repeat([numbers[found.name] for found in part], counts) if class_names else None
-        names = tuple(file for found in part for file in found.files)
-        known = ImageSet(without_pixels((len(names), *shape)), labels, class_names, names)
-        notices = found_in_part.notices(shape[2])
-        streams.append(_Pictures(known, notices, [found.folder for found in part], np.cumsum(counts)))
-    return streams
+    channels = 1 if all(found.gray.all() for found in surveys) else 3
+    return [
+        Assortment(
+            name=str(part[0].folder),
+            files=_files(part),
+            sizes=found.sizes,
+            channels=channels,
+            labels=np.repeat([numbers[c.name] for c in part], [len(c.files) for c in part]) if class_names else None,
+            class_names=class_names,
+            notices=found.notices(channels),
+        )
+        for part, found in zip(parts, surveys, strict=True)
+    ]
 
 
-@dataclass(frozen=True)
-class _Paths:
-    """The paths of all pictures of a part, again and again."""
-
-    part: list[_Class]
-
-    def __iter__(self) -> Iterator[Path]:
-        return (found.folder / file for found in self.part for file in found.files)
-
-
-class _Pictures(Stream):
-    """Picture files, decoded as they pass: in folders[k] those before stops[k], from where the folder before stops."""
-
-    def __init__(
-        self, known: ImageSet, notices: tuple[Notice, ...], folders: list[Path], stops: NDArray[np.int64]
-    ) -> None:
-        self.name, self.known, self.notices = str(folders[0]), known, notices
-        self._folders, self._stops = folders, stops
-
-    def pixels(self, rows: range) -> Iterator[Pixels]:
-        names = self.known.names or ()
-        for some in in_pieces(rows, self.image_shape):
-            places = np.searchsorted(self._stops, np.array(some), "right").tolist()
-            files = zip(places, names[as_slice(some)], strict=True)
-            yield decode_pictures([self._folders[place] / file for place, file in files], self.image_shape)
+def _files(part: list[_Class]) -> Files:
+    names = tuple(file for found in part for file in found.files)
+    return Files(tuple(found.folder for found in part), np.cumsum([len(found.files) for found in part]), names)
 
 
 def _file_names(images: ImageSet, suffix: str) -> list[str]:

@@ -2,34 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
-from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from engram.datasets.kinds import read
 from engram.datasets.progress import Progress
 from engram.errors import UsageError
 from engram.images import Pixels
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"})
 _CHUNK = 256
-
-
-def decode_pictures(paths: Sequence[Path], shape: tuple[int, int, int]) -> Pixels:
-    """uint8[n, h, w, c] of the files in order. Raises ChangedPicture, UnreadablePicture, UnsupportedPicture."""
-    images = np.empty((len(paths), *shape), np.uint8)
-
-    def decode(start: int, stop: int) -> int:
-        for index in range(start, stop):
-            images[index] = read(paths[index], shape)
-        return 0
-
-    in_threads(decode, len(paths))
-    return images
 
 
 def encode_picture(image: Pixels, suffix: str, quality: int) -> bytes:

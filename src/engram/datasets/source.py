@@ -22,6 +22,7 @@ from pathlib import Path
 
 import numpy as np
 
+from engram.datasets.assortment import Assortment, of_one_size
 from engram.datasets.progress import Progress, shifted
 from engram.datasets.stream import InMemory, Stream, cannot_read
 from engram.errors import EngramError, UsageError
@@ -70,34 +71,46 @@ def stream(data: str | Path | ImageSet | Splits, progress: Progress | None = Non
     """What DATA names, to be read in pieces as it passes: one stream, or those of train and test where it is divided.
 
     `load` gives what they hold. `progress` is told of what must be done before: a download, a look at every picture.
-    Warns of every Notice.
+    Warns of every Notice. Raises MixedSizes where `collection` gives an Assortment.
     """
+    return tuple(of_one_size(collection(data, progress)))
+
+
+def collection(
+    data: str | Path | ImageSet | Splits, progress: Progress | None = None
+) -> tuple[Stream, ...] | Assortment:
+    """What DATA names, of any sizes: as `stream` gives it, or an Assortment of all where sizes differ."""
     if isinstance(data, ImageSet):
         return (InMemory(data),)
     if isinstance(data, Splits):
         return tuple(map(InMemory, data))
-    parts = _named(data, progress)
-    for notice in (notice for part in parts for notice in part.notices):
-        warnings.warn(notice, stacklevel=2)
-    return parts
+    found = _named(data, progress)
+    for part in (found,) if isinstance(found, Assortment) else found:
+        for notice in part.notices:
+            warnings.warn(notice, stacklevel=3)
+    return found
 
 
-def _named(data: str | Path, progress: Progress | None) -> tuple[Stream, ...]:
-    """The streams of a name."""
+def _named(data: str | Path, progress: Progress | None) -> tuple[Stream, ...] | Assortment:
+    """That of a name."""
     name, split = _divide(str(data))
     if name == "wardrobe":
         from engram.datasets import wardrobe
 
         return tuple(wardrobe.stream(half) for half in Splits._fields if split in ("", half))
     try:
-        parts = _stream(name, progress)
+        parts = _stream(name, split, progress)
     except OSError as error:
         raise cannot_read(name, error) from error
-    if not split:
+    if not split or isinstance(parts, Assortment) or (len(parts) == 1 and Path(name).is_dir()):
         return parts
     if len(parts) == 1:
-        raise NoSuchSplit(f"{name} does not come divided into train and test; leave out :{split}")
+        raise _undivided(name, split)
     return (parts[Splits._fields.index(split)],)
+
+
+def _undivided(name: str, split: str) -> NoSuchSplit:
+    return NoSuchSplit(f"{name} does not come divided into train and test; leave out :{split}")
 
 
 def _divide(text: str) -> tuple[str, str]:
@@ -120,7 +133,8 @@ def absolute(data: str | Path) -> str:
     return f"{Path(name).absolute()}{split and ':'}{split}"
 
 
-def _stream(name: str, progress: Progress | None) -> tuple[Stream, ...]:
+def _stream(name: str, split: str, progress: Progress | None) -> tuple[Stream, ...] | Assortment:
+    """That of a name; a split is heeded by folders alone."""
     from engram.datasets import catalog
 
     path = Path(name)
@@ -131,9 +145,9 @@ def _stream(name: str, progress: Progress | None) -> tuple[Stream, ...]:
     if path.is_dir():
         from engram.datasets import folders
 
-        if folders.has_splits(path):
-            return folders.stream_splits(path, progress)
-        return (folders.stream(path, progress),)
+        if split and not folders.has_splits(path):
+            raise _undivided(name, split)
+        return folders.collection(path, progress, split)
     if not path.is_file():
         raise _unknown(name, "is no file, no folder and no known name")
     if path.suffix in _READERS:
