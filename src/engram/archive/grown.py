@@ -10,7 +10,7 @@ from typing import Any
 from engram import storage
 from engram.archive import bundle
 from engram.archive.breakdown import Breakdown
-from engram.archive.errors import ArchiveChanged, CorruptArchive
+from engram.archive.errors import CorruptArchive
 from engram.archive.file import GivenModel
 from engram.archive.joined import Joined
 from engram.archive.members import Members
@@ -73,19 +73,8 @@ class Grown(Joined):
         return f"<Grown {self.path}: {len(self):,} images {shape} in {len(self.members)} archives>"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        location = self.members.location
-        absolute = str(location) if storage.is_url(location) else str(Path(location).absolute())
-        return _reopen, (absolute, self.members.given_model, self.members.identity)
+        return _reopen, self.members.made_of
 
 
 def _reopen(location: str, model: GivenModel, identity: tuple[int, int]) -> Grown:
-    file = storage.open(location, identity[0])  # as it was, if it grew since
-    try:
-        found = bundle.read(file)
-    except CorruptArchive:
-        found = None
-    members = None if found is None or not found.is_plain else Members(location, file, found, model)
-    if members is None or members.identity != identity:
-        file.close()
-        raise ArchiveChanged(f"{file.shown} is not the archive that was pickled; it was written anew since")
-    return Grown(members)
+    return Grown(Members.reopened(location, model, identity))

@@ -82,9 +82,10 @@ class Joined(Reader):
     def iterate_names(self) -> Iterator[str] | None:
         if self.archive(0).iterate_names() is None:
             return None
-        return chain.from_iterable(self._names_of(number) for number in range(self.archives))
+        return chain.from_iterable(self.names_of(number) for number in range(self.archives))
 
-    def _names_of(self, number: int) -> Iterator[str]:
+    def names_of(self, number: int) -> Iterator[str]:
+        """The names of one archive's images."""
         names = self.archive(number).iterate_names()
         if names is None:
             raise self.mismatch(number, "has no names, unlike")

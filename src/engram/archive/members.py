@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Self
 from zlib import crc32
 
 from engram.archive import bundle
 from engram.archive.bundle import Bundle, CorruptBundle
+from engram.archive.errors import ArchiveChanged, CorruptArchive
 from engram.archive.file import GivenModel
 from engram.archive.reader import Archive
 from engram.codecs.contract import Codec
-from engram.storage import Location, Storage, Window
+from engram.storage import Location, Storage, Window, is_url, open
 
 
 class Members:
@@ -23,6 +26,26 @@ class Members:
         self._alike = [makes.index(each) for each in makes]
         self._archives = dict[int, Archive]()
         self._codecs = dict[int, Codec]()
+
+    @classmethod
+    def reopened(cls, location: str, model: GivenModel, identity: tuple[int, int]) -> Self:
+        """Those of a bundle that was pickled, as it was then, if it grew since. Raises ArchiveChanged."""
+        file = open(location, identity[0])
+        try:
+            found = bundle.read(file)
+        except CorruptArchive:
+            found = None
+        members = None if found is None else cls(location, file, found, model)
+        if members is None or members.identity != identity:
+            file.close()
+            raise ArchiveChanged(f"{file.shown} is not the archive that was pickled; it was written anew since")
+        return members
+
+    @property
+    def made_of(self) -> tuple[str, GivenModel, tuple[int, int]]:
+        """What `reopened` needs; a path from the root, or the URL."""
+        location = self.location if is_url(self.location) else Path(self.location).absolute()
+        return str(location), self.given_model, self.identity
 
     def __len__(self) -> int:
         return len(self.entries)

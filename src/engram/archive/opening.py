@@ -9,8 +9,8 @@ from engram.archive import bundle, journal, manifest
 from engram.archive.breakdown import Breakdown
 from engram.archive.errors import CorruptArchive
 from engram.archive.file import GivenModel
-from engram.archive.grown import Grown
 from engram.archive.members import Members
+from engram.archive.mixed import reader_of
 from engram.archive.reader import Archive
 from engram.archive.sequence import Reader
 from engram.archive.shards import ShardSet
@@ -21,7 +21,8 @@ from engram.storage import Location, Storage
 def open(location: Location, model: GivenModel = None) -> Reader:
     """The images that lie there: an archive; a shard set by its folder, its manifest or a glob of archives.
 
-    An archive may have grown by `append`. A URL of a folder ends in "/". Raises what `Archive` and `ShardSet` raise.
+    An archive may have grown by `append`, or have images of many sizes: then it is a `Mixed`. A URL of a folder ends
+    in "/". Raises what `Archive` and `ShardSet` raise.
     """
     place = _manifest_of(location)
     if place is not None:
@@ -48,11 +49,7 @@ def _open_file(location: Location, model: GivenModel) -> Reader:
 
 def _reader(location: Location, file: Storage, model: GivenModel) -> Reader:
     found = bundle.read(file)
-    if found is None:
-        return Archive(location, model, file)
-    if not found.is_plain:
-        raise bundle.CorruptBundle(f"{file.shown} has images of many sizes, which this engram does not read")
-    return Grown(Members(location, file, found, model))
+    return Archive(location, model, file) if found is None else reader_of(Members(location, file, found, model))
 
 
 def _manifest_of(location: Location) -> Location | None:
