@@ -4,6 +4,8 @@ from engram.archive.appending import Appended, append
 from engram.archive.breakdown import Breakdown
 from engram.archive.errors import CorruptArchive
 from engram.archive.grown import Grown
+from engram.archive.mixed import Mixed
+from engram.archive.mixing import pack_mixed
 from engram.archive.opening import info, open
 from engram.archive.reader import Archive
 from engram.archive.sequence import Reader
@@ -20,6 +22,7 @@ __all__ = [
     "Breakdown",
     "CorruptArchive",
     "Grown",
+    "Mixed",
     "Packed",
     "Reader",
     "ShardSet",
@@ -31,6 +34,7 @@ __all__ = [
     "load",
     "open",
     "pack",
+    "pack_mixed",
     "shard",
     "unpack",
     "verify",

@@ -16,7 +16,8 @@ class Breakdown:
     """An archive's settings, and its bytes by purpose: `bytes_by_part` sums to `archive_bytes`.
 
     model_bytes is the model's size also where it was left out of the archive. Of several archives in one file, codec,
-    block size and model are those of the first.
+    block size and model are those of the first. sizes: how many sizes images have; image_shape is then the largest
+    height and width.
     """
 
     images: int
@@ -30,6 +31,7 @@ class Breakdown:
     model_sha256: str
     bytes_by_part: dict[str, int]
     archives: int = 1
+    sizes: int = 1
 
     @property
     def archive_bytes(self) -> int:

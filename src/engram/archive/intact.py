@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engram.archive.metadata import Labels
+from engram.archive.mixed import Mixed
 from engram.archive.sequence import Reader
 from engram.archive.verification import Verification
 from engram.datasets.progress import Progress
@@ -17,17 +19,36 @@ from engram.images import Pixels
 
 @dataclass(frozen=True)
 class Intact:
-    """An archive's images, labels and names, less what `damage` lists."""
+    """An archive's images, labels and names, less what `damage` lists.
+
+    many: where images are of many sizes, these and their places in the collection; `archive` has them as stored.
+    """
 
     archive: Reader
     damage: Verification | None = None
     progress: Progress | None = None
+    many: Mixed | None = None
+
+    @classmethod
+    def of(cls, archive: Reader, damage: Verification | None, progress: Progress | None) -> Self:
+        """That of any archive."""
+        if isinstance(archive, Mixed):
+            return cls(archive.canvases, damage, progress, archive)
+        return cls(archive, damage, progress)
+
+    def sizes(self) -> NDArray[np.int32] | None:
+        """int32[n, 2], the height and width that each image of `batches` is cut to; None where all are of one size."""
+        return None if self.many is None else self.many.sizes[self.many.stored[self.rows()]]
+
+    def places(self) -> NDArray[np.intp]:
+        """The indices of the images in the collection."""
+        return self.rows() if self.many is None else self.many.stored[self.rows()]
 
     def __len__(self) -> int:
         return len(self.archive) - (self.damage.images_lost if self.damage else 0)
 
     def rows(self) -> NDArray[np.intp]:
-        """The indices of the images."""
+        """The indices of the images as they are stored."""
         there = np.ones(len(self.archive), bool)
         for block in self.damage.damaged_blocks if self.damage else ():
             there[block.first : block.stop] = False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import cached_property
 from itertools import pairwise
 from typing import Any, NoReturn
@@ -167,7 +168,9 @@ class Mixed(Reader):
 
     @property
     def info(self) -> Breakdown:
-        return self.canvases.info
+        height, width = self.sizes.max(axis=0, initial=1).tolist()
+        sizes = len(np.unique(self.sizes, axis=0))
+        return replace(self.canvases.info, image_shape=(height, width, self.channels), sizes=sizes)
 
     @property
     def class_names(self) -> tuple[str, ...]:

@@ -10,6 +10,9 @@ from collections.abc import Iterator
 from itertools import islice, repeat
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from engram.archive.errors import DuplicateName, UnsafeName
 from engram.archive.intact import Intact
 from engram.archive.names import check_name
@@ -26,22 +29,24 @@ def write_folder(intact: Intact, out: Path) -> None:
     """
     if out.is_dir():
         folders.refuse_foreign_files(out)
-    paths = _paths(intact)
+    paths, sizes, done = _paths(intact), intact.sizes(), 0
     with replacing_folder(out, force=out.is_dir()) as folder:
         for images in intact.batches():
             targets = [folder / path for path in islice(paths, len(images))]
             for subfolder in {target.parent for target in targets}:
                 subfolder.mkdir(exist_ok=True)
-            _write_pictures(images, targets)
+            _write_pictures(images, targets, None if sizes is None else sizes[done : done + len(images)])
+            done += len(images)
         for _ in paths:  # past the last name, where names beyond the last image are found
             pass
 
 
-def _write_pictures(images: Pixels, targets: list[Path]) -> None:
+def _write_pictures(images: Pixels, targets: list[Path], sizes: NDArray[np.int32] | None) -> None:
     def write(start: int, stop: int) -> int:
-        for image, target in zip(images[start:stop], targets[start:stop], strict=True):
-            with open(target, "xb") as file:
-                file.write(encode_picture(image, ".png", 100))
+        for row in range(start, stop):
+            height, width = images.shape[1:3] if sizes is None else sizes[row].tolist()
+            with open(targets[row], "xb") as file:
+                file.write(encode_picture(images[row, :height, :width], ".png", 100))
         return 0
 
     in_threads(write, len(images))
@@ -50,7 +55,7 @@ def _write_pictures(images: Pixels, targets: list[Path]) -> None:
 def _paths(intact: Intact) -> Iterator[str]:
     """Each image's path below the folder."""
     where = intact.archive.path
-    rows, labels = intact.rows().tolist(), intact.labels()
+    rows, labels = intact.places().tolist(), intact.labels()
     digits = max(5, len(str(len(intact.archive) - 1)))
     stems = intact.names() or (f"{row:0{digits}}" for row in rows)
     seen = set[str]()

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from engram.archive.file import GivenModel
 from engram.archive.intact import Intact
+from engram.archive.mixed import ManySizes
 from engram.archive.opening import open
 from engram.archive.sequence import Reader
 from engram.archive.verification import Verification, verify
@@ -52,7 +53,7 @@ def unpack(
     out = Path(out)
     if out.exists() and not force:
         raise OutputExists(f"{out} exists already; choose another name, or replace it with --force")
-    intact = Intact(archive, verify(archive) if skip_damaged else None, progress)
+    intact = Intact.of(archive, verify(archive) if skip_damaged else None, progress)
     _write(intact, out, force)
     return Unpacked(len(intact), intact.damage)
 
@@ -60,11 +61,14 @@ def unpack(
 def _write(intact: Intact, out: Path, force: bool) -> None:
     from engram.archive import to_arrays
 
+    is_folder = out.suffix not in (".npy", ".npz") and not to_arrays.IDX_NAME.fullmatch(out.name)
+    if intact.many and not is_folder:
+        raise ManySizes(f"{intact.archive.path} has images of many sizes, and {out} holds one; unpack it to a folder")
     if out.suffix == ".npy":
         to_arrays.write_npy(intact, out)
     elif out.suffix == ".npz":
         to_arrays.write_npz(intact, out)
-    elif to_arrays.IDX_NAME.fullmatch(out.name):
+    elif not is_folder:
         to_arrays.write_idx(intact, out, force)
     else:
         from engram.archive.to_folder import write_folder  # brings Pillow

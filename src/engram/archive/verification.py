@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from engram.archive.errors import CorruptBlock
 from engram.archive.file import GivenModel
+from engram.archive.mixed import Mixed
 from engram.archive.opening import open
 from engram.archive.sequence import Reader
 from engram.datasets.progress import Progress
@@ -42,6 +43,8 @@ def verify(archive: Reader | Location, model: GivenModel = None, progress: Progr
     if not isinstance(archive, Reader):
         with open(archive, model) as opened:
             return verify(opened, progress=progress)
+    if isinstance(archive, Mixed):
+        archive = archive.canvases
     damaged_parts = {}
     for name, check in (("model", _make_codec), ("labels", _decode_labels), ("names", _decode_names)):
         try:

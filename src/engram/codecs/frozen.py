@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from engram.codecs.analysis import evaluate, floats_of
 from engram.codecs.contract import Codec, Config, DecodeOnly, Rows
+from engram.codecs.one_thread import on_one_thread
 from engram.codecs.quantiser import Quantiser
 from engram.codecs.synthesis import Synthesis, parse
 from engram.coding.rangecoder import Symbols
@@ -95,7 +96,8 @@ class Frozen(Codec):
             self.check_shape(block)
         if not blocks:
             return []
-        symbols = self.encoder.symbols(blocks)
+        with on_one_thread():
+            symbols = self.encoder.symbols(blocks)
         ends = np.cumsum([len(block) for block in blocks])[:-1]
         return [self.synthesis.coder.encode(part) for part in np.split(symbols, ends, axis=1)]
 

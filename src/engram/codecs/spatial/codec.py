@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from engram.codecs.analysis import activate, evaluate, floats_of
 from engram.codecs.contract import Codec, Config, DecodeOnly, Rows
+from engram.codecs.one_thread import on_one_thread
 from engram.codecs.spatial.model import SpatialModel, emit, parse
 from engram.codecs.transform.prior import Contexts
 from engram.coding import linear
@@ -83,7 +84,8 @@ class Spatial(Codec):
             raise DecodeOnly("an archive's model decodes only; to encode, freeze the network's model file again")
         if not len(block):
             return b""
-        codes = codes_of(self.analysis, self.decoder.grid, block, self.step)
+        with on_one_thread():
+            codes = codes_of(self.analysis, self.decoder.grid, block, self.step)
         symbols, nearest, contexts = self._coded(codes)
         reach = self.decoder.reach
         distances = (symbols - nearest).clip(-reach, reach) + reach

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from engram.codecs.analysis import evaluate, floats_of
 from engram.codecs.contract import Codec, Config, DecodeOnly
+from engram.codecs.one_thread import on_one_thread
 from engram.codecs.transform.model import TransformModel, parse
 from engram.codecs.transform.prior import Contexts
 from engram.coding.rangecoder import Symbols
@@ -85,7 +86,8 @@ class Transform(Codec):
             self.check_shape(block)
         coded = []
         for block in blocks:  # floats are summed alike in any run only where their arrays are of one shape
-            codes = evaluate(self.analysis, floats_of(block))
+            with on_one_thread():
+                codes = evaluate(self.analysis, floats_of(block))
             distances, contexts = coded_symbols(self.decoder, thrifty(self.decoder, codes, self.stiffness))
             coded.append(self.decoder.coder.encode(distances.T.ravel(), contexts.T.ravel()))
         return coded

@@ -1,0 +1,174 @@
+"""Archives of images of many sizes: each canvas is packed to an archive of its own, and all become one file.
+
+What is done lies in PATH.parts: for each canvas the codec, as an archive of no images, then its archive. Where a pack
+is taken up again, codecs and whole archives are found there.
+"""
+
+from __future__ import annotations
+
+import shutil
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engram.archive import bundle, shipped
+from engram.archive.bundle import Bundle, Member, Part, Stored, stored
+from engram.archive.errors import ResumeMismatch
+from engram.archive.interrupted import parts_of
+from engram.archive.layout import Header
+from engram.archive.opening import info
+from engram.archive.reader import Archive
+from engram.archive.writer import DEFAULT_BLOCK_SIZE, Packed, Writer, pack
+from engram.codecs.contract import Codec
+from engram.datasets.assortment import Assortment
+from engram.datasets.canvases import Canvas, in_order
+from engram.datasets.progress import Progress, shifted
+from engram.errors import EngramError
+from engram.files import OutputExists, replacing_file
+from engram.images import ImageSet
+
+
+@dataclass(frozen=True, eq=False)
+class Choice:
+    """The codec of a canvas, and whether its model is to be in the file."""
+
+    codec: Codec
+    embeds: bool
+
+
+def pack_mixed(
+    images: Assortment,
+    canvases: Sequence[Canvas],
+    choices: Sequence[Choice],
+    path: Path | str,
+    *,
+    block_size: int = DEFAULT_BLOCK_SIZE,
+    force: bool = False,
+    resume: bool = False,
+    progress: Progress | None = None,
+) -> Packed:
+    """Writes an archive in which each image keeps its size; a model that canvases share is in it once.
+
+    resume: go on with a pack that was interrupted, which `begun` gives the choices of. Raises what `Writer` raises;
+    nothing is left under the name when anything fails.
+    """
+    path = Path(path)
+    folder = parts_of(path)
+    lock = Writer(path, choices[0].codec, force=force)  # from here on nobody else packs to this name
+    try:
+        _begin(folder, choices, resume)
+        done, resumed, embedded = 0, 0, set[str]()
+        for number, (canvas, choice) in enumerate(zip(canvases, choices, strict=True)):
+            digest = sha256(choice.codec.model).hexdigest()
+            embeds = choice.embeds and (digest not in embedded or not choice.codec.model)
+            embedded |= {digest} if embeds else set()
+            resumed += _pack_canvas(
+                images,
+                canvas,
+                choice.codec,
+                folder / f"{number:05}.egm",
+                block_size,
+                embeds,
+                resume,
+                shifted(progress, done, len(images)),
+            )
+            done += len(canvas.images)
+        with replacing_file(path) as file:
+            at, headers, members = 0, list[Header](), list[Member]()
+            for number in range(len(canvases)):
+                place = folder / f"{number:05}.egm"
+                with Archive(place) as archive:
+                    directory = archive.file.directory
+                if directory.header not in headers:
+                    headers.append(directory.header)
+                index = headers.index(directory.header)
+                members.append(Member(*directory.identity, index, directory.footer.count, at))
+                with place.open("rb") as member:
+                    shutil.copyfileobj(member, file)
+                at += directory.size
+            sections = list[Stored | None]()
+            for data in (_order(canvases, len(images)), _padding(images, canvases)):
+                sections.append(None if data is None else stored(at, data))
+                file.write(data or b"")
+                at += len(data or b"")
+            part = Part(len(images), tuple(members), *sections)
+            file.write(bundle.emit(Bundle(tuple(headers), (part,))))
+        shutil.rmtree(folder)
+    finally:
+        lock.abandon()
+    return Packed(info(path), resumed)
+
+
+def begun(path: Path | str) -> list[Choice] | None:
+    """The choices of an interrupted pack; None where there is none, or one of its codecs cannot encode again."""
+    found = list[Choice]()
+    for place in sorted(parts_of(Path(path)).glob("*.codec")):
+        try:
+            with Archive(place) as archive:
+                codec = shipped.completed(archive.codec)
+                found.append(Choice(codec, archive.file.directory.header.model_embedded))
+        except EngramError:
+            return None
+    return found if found and all(choice.codec.can_encode for choice in found) else None
+
+
+def _begin(folder: Path, choices: Sequence[Choice], resume: bool) -> None:
+    """A folder with the codecs, and with what is done where that is to be gone on with. Raises ResumeMismatch."""
+    if resume and folder.is_dir():
+        there = begun(folder.with_name(folder.name.removesuffix(".parts")))
+        if there is None or [each.codec.model for each in there] != [each.codec.model for each in choices]:
+            raise ResumeMismatch(f"{folder} was begun with other codecs; pack afresh without --resume")
+        return
+    if folder.is_dir() and any(each.suffix not in (".egm", ".codec", ".part", ".blocks") for each in folder.iterdir()):
+        raise OutputExists(f"{folder} is needed for the parts of the archive, and holds something else; move it away")
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    for number, choice in enumerate(choices):
+        nothing = ImageSet(np.empty((0, *choice.codec.image_shape), np.uint8))
+        pack(nothing, choice.codec, folder / f"{number:05}.codec", embed_model=choice.embeds)
+
+
+def _pack_canvas(
+    images: Assortment,
+    canvas: Canvas,
+    codec: Codec,
+    place: Path,
+    block_size: int,
+    embeds: bool,
+    resume: bool,
+    progress: Progress | None,
+) -> int:
+    """How many images were there already."""
+    stream = images.on(canvas)
+    if resume and place.exists():
+        with Archive(place) as archive:
+            if len(archive) != len(stream) or archive.names != stream.known.names:
+                raise ResumeMismatch(f"{place} was made from other images; pack afresh without --resume")
+        return len(stream)
+    packed = pack(stream, codec, place, block_size=block_size, embed_model=embeds, resume=resume, progress=progress)
+    return packed.images_resumed
+
+
+def _order(canvases: Sequence[Canvas], images: int) -> bytes | None:
+    if len(canvases) == 1:
+        return None
+    kind = np.uint8 if len(canvases) <= 256 else "<u2"
+    return zlib.compress(in_order(canvases, images).astype(kind).tobytes(), 9)
+
+
+def _padding(images: Assortment, canvases: Sequence[Canvas]) -> bytes | None:
+    over = padding_of(images, canvases)
+    return zlib.compress(over.T.astype("<u2").tobytes(), 9) if over.any() else None
+
+
+def padding_of(images: Assortment, canvases: Sequence[Canvas]) -> NDArray[np.int32]:
+    """int32[n, 2]: the rows and columns that are put on to each image."""
+    over = np.empty((len(images), 2), np.int32)
+    for canvas in canvases:
+        over[canvas.images] = np.array(canvas.size, np.int32) - images.sizes[canvas.images]
+    return over
