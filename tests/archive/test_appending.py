@@ -499,5 +499,5 @@ def test_the_verb(packed: Path, tmp_path: Path, lossy: Codec) -> None:
     assert (told["images_added"], told["images"], told["archive_bytes"]) == (50, 200, packed.stat().st_size)
     assert (told["drift"], told["bytes_to_save"], told["new_class_names"]) == (None, 0, [])
     said = CliRunner().invoke(app, ["info", str(packed)]).output
-    assert "grown by append, so 2 archives in one file" in said
+    assert "2 archives in one file; codec and model are those of the first" in said
     assert "directory" in said

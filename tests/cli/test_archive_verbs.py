@@ -14,7 +14,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from engram import archive
-from engram.cli import archives
+from engram.cli import archives, packing
 from engram.codecs.pca import fit_pca
 from engram.codecs.raw import Raw
 from engram.errors import EngramError
@@ -22,7 +22,7 @@ from engram.images import ImageSet
 from engram.models import Model
 
 app = typer.Typer()
-for verb in (archives.pack, archives.unpack, archives.get, archives.info, archives.verify):
+for verb in (packing.pack, archives.unpack, archives.get, archives.info, archives.verify):
     app.command()(verb)
 
 
@@ -221,7 +221,7 @@ def test_resume_says_what_was_done(tmp_path: Path, data: Path, packed: Path) -> 
 
 def test_help_starts_without_what_only_work_needs() -> None:
     code = (
-        "import sys; from engram.cli import archives; "
+        "import sys; from engram.cli import main; "
         "print([m for m in ('numpy', 'torch', 'PIL', 'rich.progress', 'constriction') if m in sys.modules])"
     )
     run = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)

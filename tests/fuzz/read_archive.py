@@ -45,7 +45,7 @@ def check(data: bytes, path: Path) -> bool:
     path.write_bytes(content)
     try:
         with archive.open(path) as opened:
-            whole = opened.info.images * int(np.prod(opened.image_shape)) <= MOST_PIXELS
+            whole = opened.info.images * int(np.prod(opened.info.image_shape)) <= MOST_PIXELS
             if not whole:
                 opened[opened.info.images - 1]
                 return True
@@ -58,7 +58,7 @@ def check(data: bytes, path: Path) -> bool:
         assert not len(images), report  # without images nothing asks for a model that makes no codec
         return False
     right = independent.read_any(content)
-    assert images.tolist() == [image.tolist() for image in right["images"]]
+    assert [image.tolist() for image in images] == [image.tolist() for image in right["images"]]
     assert np.array_equal(labels, right["labels"])
     assert (class_names, names) == (right["class_names"], right["names"])
     return True
@@ -143,13 +143,36 @@ def bundle() -> bytes:
         return path.read_bytes()
 
 
+def mixed() -> bytes:
+    """Images of three sizes, of which two share a canvas."""
+    from PIL import Image
+
+    from engram.archive.mixing import Choice, pack_mixed
+    from engram.codecs.raw import Raw
+    from engram.datasets import folders
+    from engram.datasets.assortment import Assortment
+    from engram.datasets.canvases import Canvas
+
+    with tempfile.TemporaryDirectory() as folder:
+        for row, (height, width) in enumerate([(1, 1), (2, 1), (1, 2), (1, 1)]):
+            pixels = np.full((height, width), 40 * row, np.uint8)
+            Image.fromarray(pixels).save(Path(folder) / f"{row}.png")
+        images = folders.collection(folder)
+        assert isinstance(images, Assortment)
+        canvases = [Canvas((2, 1), np.array([0, 1, 3])), Canvas((1, 2), np.array([2]))]
+        choices = [Choice(Raw((*canvas.size, 1)), True) for canvas in canvases]
+        pack_mixed(images, canvases, choices, Path(folder) / "a.egm", block_size=2)
+        return (Path(folder) / "a.egm").read_bytes()
+
+
 def seeds() -> list[bytes]:
     """The golden archives, both ways, a bundle, both ways, and plain contents."""
     contents = [
         b"\3\x80" + SEPARATOR.join((b'["ape","bee"]', b"\0\1\1\0", b"\0\0\0079a8.png\1\xff\0\2\1b", b"abcd")),
         b"\1\x80" + SEPARATOR.join((b"", b"", b"\0\0\1a\0\1\x01\x39\1", b"abc")),
     ]
-    return [*_golden(), b"\0" + bundle(), b"\1" + bundle(), *(b"\2" + content for content in contents)]
+    several = [mode + data for data in (bundle(), mixed()) for mode in (b"\0", b"\1")]
+    return [*_golden(), *several, *(b"\2" + content for content in contents)]
 
 
 def _golden() -> list[bytes]:

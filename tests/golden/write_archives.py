@@ -9,21 +9,27 @@ from __future__ import annotations
 import hashlib
 import json
 import sys
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 from engram import archive
+from engram.archive.mixing import Choice
 from engram.codecs.contract import Codec
 from engram.codecs.freeze import freeze
 from engram.codecs.jpeg.fitting import fit_jpeg
 from engram.codecs.jpeg.recovery import Grid
 from engram.codecs.pca import fit_pca
+from engram.codecs.pixel.generic import brought_to
 from engram.codecs.raw import Raw
 from engram.codecs.restored.freezing import with_restoration
 from engram.coding.jpeg import Form, steps_of
-from engram.datasets import wardrobe
+from engram.datasets import folders, wardrobe
+from engram.datasets.assortment import Assortment
+from engram.datasets.canvases import Canvas
 from engram.images import ImageSet
 from engram.networks.registry import make
 
@@ -107,16 +113,38 @@ def appended() -> dict[str, list[tuple[ImageSet, Codec | None]]]:
     }
 
 
+def mixed(path: Path) -> None:
+    """An archive of images of five sizes on two canvases, with one model for both."""
+    clothes = wardrobe.draw(40, seed=4, shape=(12, 10))
+    learned = freeze(pixel((12, 10, 1)), clothes)
+    sizes = [(12, 10), (10, 12), (12, 10), (9, 12), (10, 11), (12, 7)]
+    with tempfile.TemporaryDirectory() as folder:
+        for row, image in enumerate(clothes.images):
+            height, width = sizes[row % len(sizes)]
+            place = Path(folder) / ("left" if row % 2 else "right") / f"{row:03}.png"
+            place.parent.mkdir(exist_ok=True)
+            Image.fromarray(np.tile(image[..., 0], (2, 2))[:height, :width]).save(place)
+        images = folders.collection(folder)
+        assert isinstance(images, Assortment)
+        canvases = [
+            Canvas((12, 10), np.flatnonzero(images.sizes[:, 0] == 12)),
+            Canvas((10, 12), np.flatnonzero(images.sizes[:, 0] < 12)),
+        ]
+        choices = [Choice(brought_to(learned, (*canvas.size, 1)), True) for canvas in canvases]
+        archive.pack_mixed(images, canvases, choices, path, block_size=16)
+
+
 def content(path: Path) -> dict[str, object]:
     """What an archive must decode to; its left-out model lies beside it."""
     left_out = path.with_suffix(".model")
     with archive.open(path, left_out if left_out.exists() else None) as opened:
         print(path)
+        images = list(opened)
         return {
             "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
-            "codec": opened.codec.id,
-            "shape": list(opened[:].shape),
-            "pixels_sha256": hashlib.sha256(opened[:].tobytes()).hexdigest(),
+            "codec": opened.codecs[-1].id,
+            "shape": [len(images), *(images[0].shape if images else opened.image_shape)],
+            "pixels_sha256": hashlib.sha256(b"".join(image.tobytes() for image in images)).hexdigest(),
             "class_names": list(opened.class_names),
             "labels": None if opened.labels is None else opened.labels.tolist(),
             "names": None if opened.names is None else list(opened.names),
@@ -144,6 +172,10 @@ def main() -> None:
             path.with_suffix(".model").write_bytes(first.model)
         for some, another in more:
             archive.append(some, path, another, model=None if embed_model else first.model)
+        expected[path.name] = content(path)
+    path = FOLDER / "mixed.egm"
+    if not path.exists():
+        mixed(path)
         expected[path.name] = content(path)
     expected_path.write_text(json.dumps(expected, indent=1, sort_keys=True) + "\n")
 

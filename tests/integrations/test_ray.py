@@ -24,6 +24,7 @@ from engram.archive.errors import ResumeMismatch
 from engram.archive.packing import pack_by
 from engram.archive.ranges import NotShared, RangeEncoder
 from engram.cli import archives
+from engram.cli.packing import pack as pack_verb
 from engram.codecs.contract import Codec
 from engram.datasets import source
 from engram.errors import EngramError, MissingLibrary
@@ -36,7 +37,7 @@ RANGES = 10
 STORE_BYTES = 80 << 20
 
 app = typer.Typer()
-for verb in (archives.pack, archives.info):
+for verb in (pack_verb, archives.info):
     app.command()(verb)
 
 

@@ -1,4 +1,4 @@
-"""`engram pack`, `unpack`, `get`, `info`, `verify`: archives from the command line."""
+"""`engram unpack`, `get`, `info`, `verify`, `shard`: archives from the command line."""
 
 from __future__ import annotations
 
@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from engram.cli import engines
 from engram.cli.terminal import Json, progress_bar, tell
 from engram.storage import shown
 
 if TYPE_CHECKING:
-    from engram.archive import Breakdown, Packed
+    from engram.archive import Breakdown
     from engram.archive.verification import Verification
 
 ArchiveLocation = Annotated[str, typer.Argument(metavar="FILE", help="An archive FILE.egm, a shard set, or its URL.")]
@@ -25,128 +24,6 @@ LeftOutModel = Annotated[
 ]
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm")
 Force = Annotated[bool, typer.Option("--force", help="Replace what is there.")]
-
-
-def pack(
-    context: typer.Context,
-    data: Annotated[
-        str, typer.Argument(metavar="DATA", help="A name, an IDX file, a folder, .npy, .npz, an archive or its URL.")
-    ],
-    out: Annotated[
-        Path,
-        typer.Option("-o", "--out", metavar="FILE", parser=engines.place_of, help="The archive to write, FILE.egm."),
-    ],
-    model: Annotated[
-        str | None,
-        typer.Option("-m", "--model", metavar="MODEL", help="A model file, an archive, or a model that engram brings."),
-    ] = None,
-    lossless: Annotated[bool, typer.Option("--lossless", help="Give every pixel back as it is; the default.")] = False,
-    max_error: Annotated[
-        int | None, typer.Option("--max-error", min=0, max=63, help="No value is off by more than this.")
-    ] = None,
-    bytes_: Annotated[
-        float | None, typer.Option("--bytes", help="Bytes an image, the model apart, for the best quality.")
-    ] = None,
-    psnr: Annotated[float | None, typer.Option("--psnr", help="Quality in dB, in the fewest bytes.")] = None,
-    accuracy_loss: Annotated[
-        float | None,
-        typer.Option("--accuracy-loss", metavar="PERCENT", help="A classifier may get so many points worse."),
-    ] = None,
-    judge: Annotated[
-        Path | None,
-        typer.Option("--judge", metavar="MODEL", help="That classifier: a file, or one that engram brings."),
-    ] = None,
-    bits: Annotated[float | None, typer.Option("--bits", help="With a model: mean bits for each code unit.")] = None,
-    budget: Annotated[
-        str, typer.Option("--budget", metavar="TIME", help="Without a model: how long to learn; 90s, 2m, 0 for not.")
-    ] = "2m",
-    block: Annotated[int, typer.Option("--block", help="Images in a block, 1 to 65536.")] = 64,
-    no_model: Annotated[
-        bool, typer.Option("--no-model", help="Leave the model out of FILE; it goes to FILE.model beside it.")
-    ] = False,
-    force: Force = False,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with a pack that was interrupted.")] = False,
-    engine: Annotated[
-        engines.Engine, typer.Option("--engine", help="Encode here, or on the nodes of a Ray cluster.")
-    ] = engines.Engine.local,
-    address: Annotated[
-        str | None,
-        typer.Option(
-            "--address", metavar="ADDR", help="With ray: HOST:PORT, or auto; else Ray starts on this machine."
-        ),
-    ] = None,
-    shard_images: Annotated[
-        int | None,
-        typer.Option("--shard-images", min=1, help="With ray: above so many images, make FILE a shard set of such."),
-    ] = None,
-    as_json: Json = False,
-) -> None:
-    """Write DATA into one archive, with its labels, classes and file names.
-
-    Of DATA that comes divided, both halves are packed, train before test. An interrupted pack leaves FILE.part, which
-    the same command with --resume completes; the bytes are those of a pack that was never interrupted.
-
-    With --engine ray, DATA and FILE are paths that all nodes see, and what is done lies in FILE.parts. The bytes are
-    the same. Do not compress DATA: each node would unpack it from the start.
-    """
-    from engram.archive.interrupted import interrupted
-    from engram.cli import choosing
-    from engram.cli.judging import MOST_JUDGED, SHARE_OF_JUDGE, check_labels, judging
-    from engram.cli.learned import Collection, by_learning
-    from engram.cli.reached import in_words, reached
-    from engram.codecs.candidate import divide, hold_back
-    from engram.datasets import source
-    from engram.files import OutputExists
-
-    dial = choosing.Dial(lossless, max_error, bytes_, psnr, accuracy_loss, bits)
-    dial.check()
-    budget_seconds = choosing.seconds_of(budget)
-    if out.exists() and not force:
-        raise OutputExists(f"{out} exists already; choose another name, or replace it with --force")
-    write = context.with_resource(engines.opened(engine, data, address, shard_images))
-    with progress_bar("Reading", unit="images") as progress:
-        parts = source.stream(data, progress)
-    asked = accuracy_loss is not None or judge is not None
-    if asked:
-        check_labels(data, parts[0].known)
-    with progress_bar("Sampling", unit="images") as progress:
-        sample = parts[0].sample(choosing.SAMPLE, progress)
-    images = sum(map(len, parts))
-    rest, measured = hold_back(sample, most=MOST_JUDGED) if asked else divide(sample, images)
-    judged = None
-    if asked:
-        with progress_bar("Learning to judge", unit="epochs") as progress:
-            judged = judging(judge, rest, measured, budget_seconds * SHARE_OF_JUDGE, progress)
-            budget_seconds *= 1 - SHARE_OF_JUDGE if judged.learned else 1
-    if model is not None:
-        codec, embed = choosing.with_model(sample, model, dial, judged), not no_model
-    else:
-        with progress_bar("Learning", unit="steps") as progress:
-            begun = interrupted(out) if resume else None
-            collection = Collection(rest, measured, images)
-            codec, pays = begun or by_learning(dial.goal(judged), collection, budget_seconds, progress)
-        embed = pays and not no_model
-    started = time.perf_counter()
-    with progress_bar("Packing", unit="images") as progress:
-        packed = write(
-            parts,
-            codec,
-            out,
-            block_size=block,
-            embed_model=embed,
-            model_path=out.with_name(out.name + ".model") if no_model and codec.model else None,
-            force=force,
-            resume=resume,
-            progress=progress,
-        )
-    seconds = time.perf_counter() - started
-    sizes = packed.breakdown
-    found = reached(codec, measured, judged)
-    result = _sizes(sizes) | found | {"images_resumed": packed.images_resumed} | _pace(sizes.images, seconds)
-    prose = _packed(out, packed) + f", {seconds:.1f} s"
-    if codec.model and not (embed or no_model):
-        prose += "; the model comes with engram and is not in the file"
-    tell(result, f"{prose}\n{in_words(found)}", as_json)
 
 
 def unpack(
@@ -168,7 +45,7 @@ def unpack(
         done = archive.unpack(file, out, skip_damaged=skip_damaged, force=force, model=model, progress=progress)
     seconds = time.perf_counter() - started
     lost = done.damage.images_lost if done.damage else 0
-    result = {"out": str(out), "images_lost": lost} | _pace(done.images, seconds)
+    result = {"out": str(out), "images_lost": lost} | pace(done.images, seconds)
     prose = f"{out}: {done.images:,} images in {seconds:.1f} s"
     if done.damage and not done.damage.ok:
         for line in _damages(done.damage):
@@ -242,8 +119,9 @@ def info(file: ArchiveLocation, as_json: Json = False) -> None:
     from engram import archive
 
     parts = archive.info(file)
-    result = _sizes(parts) | {
+    result = sizes_of(parts) | {
         "archives": parts.archives,
+        "sizes": parts.sizes,
         "image_shape": list(parts.image_shape),
         "block_size": parts.block_size,
         "blocks": parts.blocks,
@@ -275,23 +153,13 @@ def verify(file: ArchiveLocation, model: LeftOutModel = None, as_json: Json = Fa
     }
     prose = [*_damages(found), f"{shown(file)}: {found.images:,} images in {found.blocks:,} blocks, "]
     prose[-1] += "all sound" if found.ok else f"{found.images_lost:,} images lost"
-    tell(result | _pace(found.images, seconds), "\n".join(prose), as_json)
+    tell(result | pace(found.images, seconds), "\n".join(prose), as_json)
     if not found.ok:
         raise typer.Exit(3)
 
 
-def _packed(out: Path, packed: Packed) -> str:
-    sizes = packed.breakdown
-    prose = (
-        f"{out}: {sizes.images:,} images in {sizes.archive_bytes:,} bytes, {sizes.bytes_per_image:.2f} bytes an image"
-    )
-    prose += f" ({sizes.bytes_per_image_with_model:.2f} with the model)"
-    if packed.images_resumed:
-        prose += f"; {packed.images_resumed:,} images were done already"
-    return prose
-
-
-def _sizes(parts: Breakdown) -> dict[str, Any]:
+def sizes_of(parts: Breakdown) -> dict[str, Any]:
+    """The figures that every verb tells of an archive."""
     return {
         "images": parts.images,
         "archive_bytes": parts.archive_bytes,
@@ -301,7 +169,8 @@ def _sizes(parts: Breakdown) -> dict[str, Any]:
     }
 
 
-def _pace(images: int, seconds: float) -> dict[str, Any]:
+def pace(images: int, seconds: float) -> dict[str, Any]:
+    """How fast it went."""
     return {"images": images, "seconds": round(seconds, 3), "images_per_second": round(images / seconds, 1)}
 
 
@@ -313,11 +182,16 @@ def _damages(found: Verification) -> list[str]:
 def _describe(file: str, parts: Breakdown) -> str:
     height, width, channels = parts.image_shape
     model = f"{parts.model_bytes:,} bytes" + ("" if parts.model_embedded else ", not in the file")
+    sizes = f"of {parts.sizes:,} sizes up to " if parts.sizes > 1 else ""
     lines = [
-        f"{shown(file)}: {parts.images:,} images, {height} x {width} x {channels}",
+        f"{shown(file)}: {parts.images:,} images, {sizes}{height} x {width} x {channels}",
         f"codec {parts.codec}, model {model}; {parts.blocks:,} blocks of {parts.block_size}",
         f"{parts.bytes_per_image:.3f} bytes an image, {parts.bytes_per_image_with_model:.3f} with the model",
-        *([f"grown by append, so {parts.archives} archives in one file"] if parts.archives > 1 else []),
+        *(
+            [f"{parts.archives} archives in one file; codec and model are those of the first"]
+            if parts.archives > 1
+            else []
+        ),
         "",
         f"{'part':<12}{'bytes':>16}{'an image':>12}",
     ]

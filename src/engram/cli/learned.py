@@ -7,7 +7,7 @@ code becomes one more function in LEARNERS.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import typer
@@ -120,16 +120,20 @@ LEARNERS: tuple[Learner, ...] = (jpeg_files, principal, pixels, spatial)
 
 
 def by_learning(
-    goal: Goal, collection: Collection, budget_seconds: float, progress: Progress | None
+    goal: Goal,
+    collection: Collection,
+    budget_seconds: float,
+    progress: Progress | None,
+    present: Sequence[Codec] = (),
 ) -> tuple[Codec, bool]:
     """(the best codec for the goal, whether its model is to be in the archive), learned or one that engram brings.
 
-    Raises OutOfReach where nothing meets the goal.
+    present: codecs whose models are in the file already. Raises OutOfReach where nothing meets the goal.
     """
     from engram.codecs.dial import OutOfReach
 
     at_hand = _at_hand(collection.measured.image_shape, goal.max_error if isinstance(goal, LargestError) else 0)
-    there = [_at_no_cost(codec, goal, collection) for codec in at_hand]
+    there = [_at_no_cost(codec, goal, collection) for codec in (*at_hand, *present)]
     if not collection.images:
         return there[0].codec, True
     candidates = list(there)
@@ -154,7 +158,8 @@ def by_learning(
             f"{goal.bytes_per_image:g} bytes an image are out of reach: the fewest that images like these were brought "
             f"to are {least.bytes_per_image:.3g}, at {least.psnr_db:.2f} dB"
         )
-    return best.codec, best not in there or len(best.codec.model) <= CHEAP * best.bytes_in_all
+    pays = best not in there or len(best.codec.model) <= CHEAP * best.bytes_in_all
+    return best.codec, pays or any(best.codec is codec for codec in present)
 
 
 def _at_no_cost(codec: Codec, goal: Goal, collection: Collection) -> Candidate:

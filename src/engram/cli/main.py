@@ -9,7 +9,7 @@ from typing import NoReturn
 
 import typer
 
-from engram.cli import archives, compare, data, growing, reproduce, train
+from engram.cli import archives, compare, data, growing, packing, reproduce, train
 from engram.cli.terminal import hear_notices
 from engram.errors import EngramError
 
@@ -24,7 +24,7 @@ app.command()(reproduce.reproduce)
 app.command()(compare.compare)
 app.command()(train.train)
 for verb in (
-    archives.pack,
+    packing.pack,
     growing.append,
     archives.unpack,
     archives.get,
