@@ -10,7 +10,7 @@ ifneq ($(wildcard ../shared/data/.),)
 export ENGRAM_DATA ?= $(abspath ../shared/data)
 endif
 
-.PHONY: help reproduce compare test check format bench-training bench-archive bench-rates bench-transform bench-codec bench-pixel bench-dataset bench-remote bench-ray bench-scale clean
+.PHONY: help reproduce compare test check format bench-training bench-archive bench-rates bench-transform bench-codec bench-pixel bench-dataset bench-remote bench-ray bench-sizes bench-scale clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -64,6 +64,9 @@ bench-remote: $(INSTALLED) ## scanning a shard set over loopback HTTP against re
 
 bench-ray: $(INSTALLED) ## packing on Ray against a pool of processes: ARGS="--images 1000000 --codecs raw frozen"
 	$(RUN)/python benchmarks/ray.py $(ARGS)
+
+bench-sizes: $(INSTALLED) ## pictures of many sizes in one archive against PNG and WebP: ARGS=FOLDER
+	$(RUN)/python benchmarks/sizes.py $(ARGS)
 
 bench-scale: $(INSTALLED) ## rates of one core, and SCALE.md's tables from them
 	$(RUN)/python benchmarks/scale.py $(ARGS)

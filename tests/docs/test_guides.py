@@ -82,7 +82,9 @@ def test_thumbnails(tmp_path: Path) -> None:
     assert np.array_equal(before.images, after.images)
     assert before.names == after.names
     assert before.names is not None
-    assert np.array_equal(names["image"], before.images[42])
+    assert names["image"].shape == (28, 20, 1)
+    assert np.array_equal(names["image"], names["images"].images[0, :, :20])
+    assert [image.shape for image in names["some"]] == [(28, 23, 1), (28, 28, 1)]
     assert names["name"] == before.names[42]
     assert (tmp_path / "42-large.png").is_file()
 
