@@ -10,10 +10,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import fsspec
 import numpy as np
 import pytest
 from test_readme import masked, run_session
 
+import engram
 from engram.codecs import registry
 from engram.datasets import folders, wardrobe
 
@@ -87,6 +89,17 @@ def test_thumbnails(tmp_path: Path) -> None:
     assert [image.shape for image in names["some"]] == [(28, 23, 1), (28, 28, 1)]
     assert names["name"] == before.names[42]
     assert (tmp_path / "42-large.png").is_file()
+
+
+def test_billion(tmp_path: Path) -> None:
+    try:
+        names = run("billion", tmp_path)
+    finally:
+        fsspec.filesystem("memory").rm("/bucket", recursive=True)
+    with engram.open(tmp_path / "set") as shards:
+        assert np.array_equal(shards[:][..., 0], names["collection"])
+        assert len(shards) == 3000
+    assert names["some"].shape == (3, 28, 28, 1)
 
 
 def test_pictures(tmp_path: Path) -> None:
