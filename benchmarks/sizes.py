@@ -57,9 +57,8 @@ def main() -> None:
         found["engram pack, each its own size"] = told["archive_bytes"]
         found["engram pack, all on one canvas"] = pack(padded, options.budget)["archive_bytes"]
     print(f"{len(pictures):,} pictures of {told['sizes']} sizes on {told['canvases']} canvases")
-    print(
-        f"padding: {told['padded_images']} pictures, {100 * told['padding_share']:.1f} % of all pixels, about {told['padding_bytes']:,} bytes"
-    )
+    share, count = 100 * told["padding_share"], told["padded_images"]
+    print(f"padding: {count} pictures, {share:.1f} % of all pixels, about {told['padding_bytes']:,} bytes")
     print("| | bytes | an image |\n|---|---|---|")
     for name, count in found.items():
         print(f"| {name} | {count:,} | {count / len(pictures):.1f} |")
