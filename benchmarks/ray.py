@@ -4,7 +4,7 @@ The images of `wardrobe`, as one .npy file, are packed three ways in turn; the a
 
 process    `archive.pack`, what `--engine local` does: one process, whose codec may use all cores
 pool       the same ranges on a pool of worker processes of the standard library: what Ray is measured against
-ray        on a Ray of as many workers, which is started before and not counted
+ray        on a Ray of as many workers, which is started before and not counted, at the pool's priority
 
 Seconds, the median of the repetitions with the shortest and the longest in brackets, and the overhead of Ray over the
 pool, run by run; and the most memory that a worker ever had, by the system's own account.
@@ -53,6 +53,7 @@ def main() -> None:
     parser.add_argument("--repetitions", type=int, default=3)
     options = parser.parse_args()
     workers = len(os.sched_getaffinity(0))
+    os.environ["RAY_worker_niceness"] = "0"  # else 15, and then whatever else runs would be measured
     print(f"{options.images:,} images, {workers} workers; load {os.getloadavg()[0]:.1f} before")
     print("| codec | one process, s | pool, s | ray, s | overhead of ray | largest worker, MiB |")
     print("|---|---|---|---|---|---|")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +31,7 @@ from engram.codecs.contract import Codec
 from engram.datasets import source
 from engram.errors import EngramError, MissingLibrary
 from engram.files import CannotWrite
+from engram.integrations import ray as ray_engine
 from engram.integrations.ray import Cluster, NoCluster, NodeLost, OtherVersion, RangeFailed
 
 SHAPE = (4, 3, 1)
@@ -133,6 +136,12 @@ def test_the_bytes_are_those_of_one_process(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.egm", "b.egm", "data.npy", "signals"]
 
 
+def test_the_codec_is_fetched_once_by_each_process(cluster: Cluster, data: str, tmp_path: Path, signals: Path) -> None:
+    packed_by(cluster, data, ray_codecs.Fetched(SHAPE, signals), tmp_path / "a.egm")
+    assert 0 < len(list(signals.iterdir())) < RANGES
+    assert {path.read_text() for path in signals.iterdir()} == {"fetched\n"}
+
+
 def test_a_node_is_lost_and_another_comes(
     simulated: Any, cluster: Cluster, data: str, tmp_path: Path, signals: Path
 ) -> None:
@@ -235,6 +244,29 @@ def test_a_node_with_another_engram(
     with pytest.raises(OtherVersion, match=r"^node .* has engram [0-9.]+, and engram 9\.9 packs; install that on all"):
         packed_by(cluster, data, ray_codecs.Quick(SHAPE, signals), tmp_path / "a.egm")
     assert sorted(os.listdir(tmp_path)) == ["data.npy", "signals"]
+
+
+def test_a_node_without_engram_and_one_where_it_is_broken(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")  # the task sets it, and this takes it back
+    encode, rows = ray_engine._task(), range(RANGE)
+    with monkeypatch.context() as patched:
+        patched.setattr(metadata, "version", not_installed)
+        failure = encode("0.1", [], 0, RANGE)
+    assert failure is not None
+    assert not ray_engine._may_pass(failure)
+    told = ray_engine._explained(failure, rows, "0.1")
+    assert isinstance(told, OtherVersion)
+    assert re.fullmatch(r"node .* has no engram, and engram 0\.1 packs; install that on all nodes", str(told))
+    monkeypatch.setitem(sys.modules, "engram.integrations.ray", None)
+    failure = encode(metadata.version("engram"), [], 0, RANGE)
+    assert failure is not None
+    told = ray_engine._explained(failure, rows, "0.1")
+    assert isinstance(told, RangeFailed)
+    assert "engram cannot be imported there: import of engram.integrations.ray halted" in str(told)
+
+
+def not_installed(name: str) -> str:
+    raise metadata.PackageNotFoundError(name)
 
 
 def test_errors_of_ours_come_with_their_node(

@@ -152,8 +152,10 @@ def _task() -> Callable[[str, Sequence[Any], int, int], Failure | None]:
             found = ""
         if found != engram:
             return platform.node(), found, None
-        from engram.integrations.ray import run
-
+        try:
+            from engram.integrations.ray import run
+        except ImportError as error:
+            return platform.node(), found, f"engram cannot be imported there: {error}"
         failed = run(shared[0], range(start, stop))
         return None if failed is None else (platform.node(), found, failed)
 
