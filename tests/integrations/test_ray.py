@@ -314,10 +314,10 @@ def test_the_verb(simulated: Any, cluster: Cluster, data: str, tmp_path: Path, m
     ]
 
 
-@pytest.mark.parametrize("options", [("--address", "auto"), ("--shard-images", 9), ("-o", "s3://bucket/a.egm")])
+@pytest.mark.parametrize("options", [("--address", "auto"), ("--shard-images", 9)])
 def test_options_that_do_not_go_together(data: str, tmp_path: Path, options: tuple[object, ...]) -> None:
     said = run("pack", data, "-o", tmp_path / "a.egm", *options)
-    assert said.startswith(("--address and --shard-images go with --engine ray", "s3://bucket/a.egm: archives are"))
+    assert said.startswith("--address and --shard-images go with --engine ray")
 
 
 def test_no_cluster(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import StrEnum
@@ -9,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from engram import storage
 from engram.storage import is_url
 
 if TYPE_CHECKING:
@@ -22,13 +24,34 @@ class Engine(StrEnum):
     ray = "ray"
 
 
-def place_of(out: str) -> Path:
-    """The path of what is to be written. Raises UsageError for a URL."""
-    from engram.errors import UsageError
+@contextmanager
+def place_of(out: str, force: bool) -> Iterator[Path]:
+    """The path to write to; for a URL a file of its name in the current folder, which goes there when it is whole.
 
-    if is_url(out):
-        raise UsageError(f"{out}: archives are written to a path; pack to a folder that all nodes see, then copy it")
-    return Path(out)
+    Raises OutputExists where something lies there and may not be replaced, and what `storage.put` raises.
+    """
+    from engram.archive.manifest import NAME
+    from engram.files import OutputExists
+
+    if not is_url(out):
+        if Path(out).exists() and not force:
+            raise OutputExists(f"{out} exists already; choose another name, or replace it with --force")
+        yield Path(out)
+        return
+    storage.check_free(out, force)
+    path = Path(storage.shown(out).rstrip("/").rpartition("/")[2])
+    if path.exists():
+        raise OutputExists(f"{storage.shown(out)} is packed here first, to {path}, which exists already; move it away")
+    yield path
+    model = path.with_name(path.name + ".model")
+    if model.exists():
+        storage.put(model, str(storage.beside(out, model.name)))
+        model.unlink()
+    storage.put(path, out, last=NAME)
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink()
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from engram.cli import engines
 from engram.cli.archives import Force, pace, sizes_of
 from engram.cli.mixed import Written
 from engram.cli.terminal import Json, progress_bar, tell
+from engram.storage import shown
 
 if TYPE_CHECKING:
     from engram.archive import Packed
@@ -22,13 +23,11 @@ if TYPE_CHECKING:
 
 
 def pack(
-    context: typer.Context,
     data: Annotated[
         str, typer.Argument(metavar="DATA", help="A name, an IDX file, a folder, .npy, .npz, an archive or its URL.")
     ],
     out: Annotated[
-        Path,
-        typer.Option("-o", "--out", metavar="FILE", parser=engines.place_of, help="The archive to write, FILE.egm."),
+        str, typer.Option("-o", "--out", metavar="FILE", help="The archive to write, FILE.egm, or its URL.")
     ],
     model: Annotated[
         str | None,
@@ -82,38 +81,36 @@ def pack(
 
     Pictures of a folder may have many sizes: each keeps its own, and what that costs is told.
 
-    With --engine ray, DATA and FILE are paths that all nodes see, and what is done lies in FILE.parts. The bytes are
-    the same. Do not compress DATA: each node would unpack it from the start.
+    What goes to a URL is packed in the current folder, and put there when it is whole.
+
+    With --engine ray, DATA and FILE are paths that all nodes see (for a URL the current folder), and what is done lies
+    in FILE.parts. The bytes are the same. Do not compress DATA: each node would unpack it from the start.
     """
     from engram.cli import choosing
     from engram.cli.mixed import pack_sizes
     from engram.datasets import source
     from engram.datasets.assortment import Assortment
     from engram.errors import UsageError
-    from engram.files import OutputExists
 
     dial = choosing.Dial(lossless, max_error, bytes_, psnr, accuracy_loss, bits)
     dial.check()
     budget_seconds = choosing.seconds_of(budget)
-    if out.exists() and not force:
-        raise OutputExists(f"{out} exists already; choose another name, or replace it with --force")
-    write = context.with_resource(engines.opened(engine, data, address, shard_images))
-    with progress_bar("Reading", unit="images") as progress:
-        found = source.collection(data, progress)
     options = {"block_size": block, "force": force, "resume": resume}
-    if not isinstance(found, Assortment):
-        write = partial(write, **options)
-        done = _pack_one_size(data, found, out, dial, judge, model, budget_seconds, no_model, resume, write)
-    elif no_model or judge is not None or engine is not engines.Engine.local:
-        raise UsageError(f"--engine ray, --judge and --no-model are for pictures of one size: {found.refusal()}")
-    else:
-        done = pack_sizes(found, out, dial, model, budget_seconds, **options)
+    with engines.place_of(out, force) as place, engines.opened(engine, data, address, shard_images) as write:
+        with progress_bar("Reading", unit="images") as progress:
+            found = source.collection(data, progress)
+        if not isinstance(found, Assortment):
+            pack_it = partial(write, **options)
+            done = _pack_one_size(data, found, place, dial, judge, model, budget_seconds, no_model, resume, pack_it)
+        elif no_model or judge is not None or engine is not engines.Engine.local:
+            raise UsageError(f"--engine ray, --judge and --no-model are for pictures of one size: {found.refusal()}")
+        else:
+            done = pack_sizes(found, place, dial, model, budget_seconds, **options)
     sizes = done.packed.breakdown
     resumed = done.packed.images_resumed
     result = sizes_of(sizes) | done.figures | {"images_resumed": resumed} | pace(sizes.images, done.seconds)
-    prose = (
-        f"{out}: {sizes.images:,} images in {sizes.archive_bytes:,} bytes, {sizes.bytes_per_image:.2f} bytes an image"
-    )
+    prose = f"{shown(out)}: {sizes.images:,} images in {sizes.archive_bytes:,} bytes, "
+    prose += f"{sizes.bytes_per_image:.2f} bytes an image"
     prose += f" ({sizes.bytes_per_image_with_model:.2f} with the model)"
     prose += f"; {resumed:,} images were done already" if resumed else ""
     tell(result, f"{prose}, {done.seconds:.1f} s{done.words}", as_json)

@@ -10,7 +10,20 @@ from engram.storage.location import Location, is_url, shown
 from engram.storage.storage import Span, Storage
 from engram.storage.window import Window
 
-__all__ = ["Location", "Span", "Storage", "Window", "beside", "glob", "is_url", "open", "read_whole", "shown"]
+__all__ = [
+    "Location",
+    "Span",
+    "Storage",
+    "Window",
+    "beside",
+    "check_free",
+    "glob",
+    "is_url",
+    "open",
+    "put",
+    "read_whole",
+    "shown",
+]
 
 
 def open(location: Location, size: int | None = None) -> Storage:
@@ -46,6 +59,20 @@ def beside(location: Location, name: str) -> Location:
         return Path(location).with_name(name)
     path, question, query = str(location).partition("?")
     return f"{path.rpartition('/')[0]}/{name}{question}{query}"
+
+
+def check_free(url: str, force: bool) -> None:
+    """Raises OutputExists where something lies at a URL and may not be replaced, and what `put` raises."""
+    from engram.storage import sending
+
+    sending.check_free(url, force)
+
+
+def put(place: Path, url: str, last: str = "") -> None:
+    """Copies a file to a URL, or the files of a folder, the one called `last` after all others. Raises CannotWrite."""
+    from engram.storage import sending
+
+    sending.put(place, url, last)
 
 
 def glob(pattern: str) -> list[Location]:
