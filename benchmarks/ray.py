@@ -53,7 +53,8 @@ def main() -> None:
     parser.add_argument("--repetitions", type=int, default=3)
     options = parser.parse_args()
     workers = len(os.sched_getaffinity(0))
-    os.environ["RAY_worker_niceness"] = "0"  # else 15, and then whatever else runs would be measured
+    # Ray's name; else it is 15, and then whatever else runs would be measured
+    os.environ["RAY_worker_niceness"] = "0"  # noqa: SIM112
     print(f"{options.images:,} images, {workers} workers; load {os.getloadavg()[0]:.1f} before")
     print("| codec | one process, s | pool, s | ray, s | overhead of ray | largest worker, MiB |")
     print("|---|---|---|---|---|---|")
