@@ -422,6 +422,11 @@ def changed(path: Path, change: Callable[[dict[str, object]], object]) -> Path:
     return path
 
 
+def many(found: dict[str, Any]) -> None:
+    for entry in (found["parts"][1], found["parts"][1]["members"][0]):
+        entry["images"] = 10**12
+
+
 def put(part: int, **values: object) -> Callable[[dict[str, object]], object]:
     return lambda found: found["parts"][part]["members"][0].update(values)  # type: ignore[index]
 
@@ -439,6 +444,7 @@ def put(part: int, **values: object) -> Callable[[dict[str, object]], object]:
         (lambda found: found["parts"][1].update(order={"bytes": 0, "crc32": 0, "offset": 9}), "an order belongs to"),
         (lambda found: found["headers"].append(found["headers"][0]), "its headers are not those of its archives"),
         (lambda found: found["headers"][0].update(block_size=0), "its directory of archives is none: blocks of 0"),
+        (many, r"an archive of [\d,]+ bytes cannot have 1,000,000,000,000 images"),
         (put(1, header=1), "its directory of archives is none"),
         (put(1, offset=7), "its boxes overlap"),
         (put(0, offset=1), "its boxes overlap"),

@@ -21,6 +21,8 @@ MAGIC = b"\x89EBN\r\n\x1a\n"
 VERSION = 1
 TRAILER = struct.Struct("<II8s")
 MOST_DIRECTORY_BYTES = 1 << 26
+LEAST_INDEX_BYTES = 5
+"""Of a block, in an archive's index."""
 
 
 class CorruptBundle(CorruptArchive):
@@ -138,6 +140,9 @@ def _parse(data: bytes, offset: int) -> Bundle:
         raise ValueError("its headers are not those of its archives, each once, in the order of their use")
     if len({header.image_shape[2] for header in headers}) != 1:
         raise ValueError("its archives have not the same number of channels")
+    for member in found.members:  # before anything is allocated in proportion
+        if -(-member.images // headers[member.header].block_size) * LEAST_INDEX_BYTES > member.bytes:
+            raise ValueError(f"an archive of {member.bytes:,} bytes cannot have {member.images:,} images")
     end = 0
     for box in _boxes(found.parts):
         if box.offset < end or (end == 0) != (box.offset == 0):
