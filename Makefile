@@ -63,7 +63,7 @@ bench-remote: $(INSTALLED) ## scanning a shard set over loopback HTTP against re
 	$(RUN)/python benchmarks/remote.py $(ARGS)
 
 bench-ray: $(INSTALLED) ## packing on Ray against a pool of processes: ARGS="--images 1000000 --codecs raw frozen"
-	$(RUN)/python benchmarks/ray.py $(ARGS)
+	$(RUN)/python benchmarks/engines.py $(ARGS)
 
 bench-sizes: $(INSTALLED) ## pictures of many sizes in one archive against PNG and WebP: ARGS=FOLDER
 	$(RUN)/python benchmarks/sizes.py $(ARGS)

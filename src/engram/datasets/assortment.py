@@ -10,9 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engram.datasets.canvases import Canvas, Sizes, lay
-from engram.datasets.kinds import read
 from engram.datasets.notices import Notice
-from engram.datasets.pictures import in_threads
 from engram.datasets.stream import Stream, as_slice, in_pieces, without_pixels
 from engram.errors import EngramError
 from engram.images import ImageSet, Pixels
@@ -73,6 +71,9 @@ class Assortment:
 
     def read(self, rows: NDArray[np.int64], size: tuple[int, int]) -> Pixels:
         """uint8[n, h, w, c] of some, laid on canvases of a size. Raises ChangedPicture and what `kinds.read` raises."""
+        from engram.datasets.kinds import read  # these bring Pillow
+        from engram.datasets.pictures import in_threads
+
         images, paths = np.empty((len(rows), *size, self.channels), np.uint8), self.files.paths(rows.tolist())
 
         def decode(start: int, stop: int) -> int:

@@ -9,7 +9,7 @@ ray        on a Ray of as many workers, which is started before and not counted,
 Seconds, the median of the repetitions with the shortest and the longest in brackets, and the overhead of Ray over the
 pool, run by run; and the most memory that a worker ever had, by the system's own account.
 
-    python benchmarks/ray.py --images 1000000 --codecs raw frozen
+    python benchmarks/engines.py --images 1000000 --codecs raw frozen
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ import argparse
 import hashlib
 import os
 import statistics
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Generator, Sequence
@@ -26,8 +25,6 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
-
-sys.path.pop(0)  # this file has the name of what it measures
 
 import numpy as np
 
