@@ -96,12 +96,15 @@ def pack(
     dial.check()
     budget_seconds = choosing.seconds_of(budget)
     options = {"block_size": block, "force": force, "resume": resume}
-    with engines.place_of(out, force) as place, engines.opened(engine, data, address, shard_images) as write:
+    with engines.place_of(out, force) as place:
         with progress_bar("Reading", unit="images") as progress:
             found = source.collection(data, progress)
         if not isinstance(found, Assortment):
-            pack_it = partial(write, **options)
-            done = _pack_one_size(data, found, place, dial, judge, model, budget_seconds, no_model, resume, pack_it)
+            with engines.opened(engine, data, address, shard_images) as write:
+                write_it = partial(write, **options)
+                done = _pack_one_size(
+                    data, found, place, dial, judge, model, budget_seconds, no_model, resume, write_it
+                )
         elif no_model or judge is not None or engine is not engines.Engine.local:
             raise UsageError(f"--engine ray, --judge and --no-model are for pictures of one size: {found.refusal()}")
         else:
