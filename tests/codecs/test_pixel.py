@@ -13,8 +13,10 @@ from sample_networks import pictures, pixel
 from engram.codecs.contract import CorruptModel
 from engram.codecs.freeze import freeze
 from engram.codecs.pixel import codec as module
+from engram.codecs.pixel import rounding
 from engram.codecs.pixel.codec import Pixel
 from engram.codecs.pixel.network import LARGEST_ACTIVATION, CausalNetwork, ChannelNetworks, WholeDense
+from engram.codecs.pixel.rounding import freeze_pixel
 from engram.codecs.rounding import CannotFreeze
 from engram.coding import mixture, numbers
 from engram.coding.decisions import Encoder
@@ -157,7 +159,7 @@ def plain_outputs(network, canvas, value):
     x = np.concatenate([canvas[around.taps[value]].astype(np.int64), around.positions[value]])
     h = x
     for layer in network.layers[:-1]:
-        h = np.clip((h @ layer.weight + layer.bias + layer.half) >> layer.shift, 0, LARGEST_ACTIVATION)
+        h = np.clip((h @ layer.weight + layer.bias + layer.half) >> layer.shift, 0, network.high)
     last = network.layers[-1]
     y = (np.concatenate([h, x]) @ last.weight + last.bias + last.half) >> last.shift
     return np.clip(y, *mixture.limits(network.components))
@@ -178,7 +180,7 @@ def test_floats_compute_the_network_of_whole_numbers(seed):
         shift = int(random.integers(0, 22))
         weight = random.integers(-size, size + 1, (i, o))
         layers.append(WholeDense(weight, random.integers(-(1 << 20), 1 << 20, o), shift))
-    network = CausalNetwork(around, tuple(layers))
+    network = CausalNetwork(around, tuple(layers), int(random.choice([1, 255, LARGEST_ACTIVATION])))
     images = random.integers(0, 256, (3, *around.image_shape), np.uint8) * random.integers(0, 2, (3, 1, 1, 1), np.uint8)
     canvases, values = around.canvas(images), np.arange(len(around.places))
     starts = np.repeat(np.arange(3) * around.canvas_size, len(values))
@@ -259,6 +261,8 @@ def test_symbols_that_stand_for_nothing_are_refused(codecs):
         ({"shifts": [1, 2]}, CorruptModel, "3 layers have as many shifts, not 2"),
         ({"shifts": [1, 2, 24]}, CorruptModel, "shifts must be a whole number from 0 to 23, not 24"),
         ({"radius": 17}, CorruptModel, "radius must be a whole number from 1 to 16, not 17"),
+        ({"high": 0}, CorruptModel, "high must be a whole number from 1 to 1023, not 0"),
+        ({"high": 1024}, CorruptModel, "high must be a whole number from 1 to 1023, not 1024"),
         ({"knots": 1}, CorruptModel, "knots must be a whole number from 2 to 64, not 1"),
         ({"components": 9}, CorruptModel, "components must be a whole number from 1 to 8, not 9"),
         ({"components": 3}, numbers.CorruptNumbers, "the stream must hold"),
@@ -274,11 +278,11 @@ def test_configs_that_make_no_codec_are_refused(codecs, changes, error, message)
 
 def test_a_network_whose_sums_are_not_proven_is_refused():
     network = made().network
-    largest = np.abs(network.layers[1].weight).sum(0).max() * LARGEST_ACTIVATION
+    largest = np.abs(network.layers[1].weight).sum(0).max() * network.high
     layers = list(network.layers)
     layers[1] = replace(layers[1], weight=layers[1].weight * (2 * EXACT32 // largest))
     with pytest.raises(InexactNetwork, match=r"^a layer's sums may reach \d+, beyond 16777215$"):
-        CausalNetwork(network.neighbourhood, tuple(layers))
+        CausalNetwork(network.neighbourhood, tuple(layers), network.high)
 
 
 def test_the_bound_counts_weights_bias_and_half():
@@ -386,3 +390,22 @@ def test_what_a_trained_network_packs_is_worth_its_training():
     clothes = wardrobe.draw(5, 0)
     codec = made(clothes.image_shape, hidden=(5,))
     assert np.array_equal(codec.decode(codec.encode(clothes.images), 5), clothes.images)
+
+
+def test_rounding_one_weight_is_made_up_by_those_after_it():
+    """Sums over inputs that go together change less than where each weight is rounded by itself."""
+    random = np.random.default_rng(0)
+    seen = random.normal(size=(500, 3)) @ random.normal(size=(3, 20)) + 0.1 * random.normal(size=(500, 20))
+    weight = random.normal(size=(20, 8))
+    whole = rounding._compensated(weight, seen)
+    assert np.array_equal(whole, np.rint(whole))
+    lost, plain = (float(np.square(seen @ (weight - other)).mean()) for other in (whole, np.rint(weight)))
+    assert lost < 0.2 * plain
+
+
+@pytest.mark.parametrize("shape", [(8, 8, 1), (5, 7, 3)])
+def test_a_model_for_few_images_is_coarser(shape):
+    model, training = pixel(shape), pictures(60, shape)
+    few, many, any_number = (freeze_pixel(model, training, count) for count in (1, 10**9, None))
+    assert len(few.model) < len(many.model) <= len(any_number.model)
+    assert few.estimated_bits(training.images) >= many.estimated_bits(training.images)

@@ -208,7 +208,7 @@ def test_the_documents_limits_of_a_pixel_code_are_those_of_the_code():
     assert f"| `components` | M, 1 to {mixture.LARGEST_COMPONENTS} |" in text
     assert f"| `step` | odd, 1 to {pixel_form.LARGEST_STEP} |" in text
     assert f"each 0 to {LARGEST_SHIFT}: for each channel, one more" in text
-    assert f"clips it: hidden numbers to 0 to {LARGEST_ACTIVATION}, the last layer's" in text
+    assert f"| `high` | 1 to {LARGEST_ACTIVATION}; or there is no such key: {LARGEST_ACTIVATION} |" in text
     least, largest = mixture.limits(1)
     for low, high in zip(least.tolist(), largest.tolist(), strict=True):
         assert f" {low} to {high} " in text
@@ -238,7 +238,7 @@ def test_the_independent_decoder_reads_any_pixel_code(seed):
     edges = str(random.choice(["zero", "nearest"]))
     around = neighbourhood.Neighbourhood(shape, int(random.integers(1, 5)), int(random.integers(2, 6)), edges)
     taken, units, components = around.inputs + around.features, 4, int(random.integers(1, 4))
-    networks = []
+    networks, high = [], int(random.choice([1, 100, 1023]))
     for _ in range(shape[2]):
         layers = []
         for inputs, outputs, size in ((taken, units, 60), (units + taken, 1 + 3 * components, 30)):
@@ -247,7 +247,7 @@ def test_the_independent_decoder_reads_any_pixel_code(seed):
                 random.integers(-(2**17), 2**17, outputs),
             )
             layers.append(WholeDense(weight, bias, int(random.integers(3, 9))))
-        networks.append(CausalNetwork(around, tuple(layers)))
+        networks.append(CausalNetwork(around, tuple(layers), high))
     codec = Pixel(joined(tuple(networks)), int(random.choice([1, 3, 9, 127])))
     block = b"\0" + random.bytes(int(random.integers(0, 60))).rstrip(b"\0")
     try:

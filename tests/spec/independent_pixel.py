@@ -152,7 +152,7 @@ def pixel_outputs(config, layers, offsets, images, y, x, c):
         last = number == len(layers) - 1
         h = np.hstack([h, a]) if last else h
         h = (h @ weight + bias + (1 << shift >> 1)) >> shift
-        h = h if last else np.clip(h, 0, 1023)
+        h = h if last else np.clip(h, 0, config.get("high", 1023))
     components = config["components"]
     limits = [(-1023, 1023)] * (1 + components) + [(-1024, 5119)] * components + [(-74, 182)] * components
     return np.clip(h, [least for least, _ in limits], [most for _, most in limits])

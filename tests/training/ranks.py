@@ -20,6 +20,7 @@ from engram.training.quantised import fit_quantised
 
 IMAGES = wardrobe.draw(33, 0)
 """In batches of 8, the last has fewer images than there may be ranks."""
+PIXEL = {"hidden": (8,), "components": 2, "radius": 2, "knots": 4}
 METHODS: dict[str, dict] = {
     "cnn": {},
     "ann": {"options": {"hidden": 9}, "learning_rate": 10.0, "precision": "float32"},
@@ -34,7 +35,8 @@ METHODS: dict[str, dict] = {
     "judge": {"precision": "float32", "options": {"widths": [4, 8]}},
     "transform": {"precision": "float32"},
     "spatial": {"precision": "float32"},
-    "pixel": {"precision": "float32", "options": {"hidden": (8,), "components": 2, "radius": 2, "knots": 4}},
+    # Muon computes in bfloat16, where a last digit of a gradient may decide; `by_muon`
+    "pixel": {"precision": "float32", "optimiser": "adam", "learning_rate": 3e-3, "options": PIXEL},
     "restoration": {"precision": "float32", "options": {"max_error": 8}},
 }
 
@@ -47,6 +49,11 @@ def trained(name: str) -> Model:
 def quantised() -> Model:
     """One that was trained on with its code rounded."""
     return fit_quantised(trained("ann"), IMAGES[:30], 3, epochs=4)
+
+
+def by_muon() -> Model:
+    """A pixel code trained by its own recipe, which rounds to bfloat16."""
+    return fit(IMAGES, "pixel", 3, epochs=2, batch_size=8, options=PIXEL)
 
 
 def refusals(folder: Path, ranks: World) -> list[str]:
@@ -74,6 +81,7 @@ def laws(folder: Path) -> None:
         for name in METHODS:
             trained(name).save(folder / f"{name}-{ranks.rank}")
         quantised().save(folder / f"quantised-{ranks.rank}")
+        by_muon().save(folder / f"muon-{ranks.rank}")
         (folder / f"said-{ranks.rank}").write_text("\n".join(refusals(folder, ranks)))
     threads = [Path("/proc/self/task", number, "comm").read_text() for number in os.listdir("/proc/self/task")]
     (folder / f"threads-{ranks.rank}").write_text("".join(threads))

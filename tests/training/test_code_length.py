@@ -21,7 +21,7 @@ from engram.training import checkpoint as checkpoint_module
 from engram.training.fit import fit
 
 OPTIONS: dict[str, Any] = {"hidden": (12, 12), "components": 2, "radius": 2, "knots": 4}
-CHANGES: dict[str, Any] = {"batch_size": 50, "learning_rate": 1e-2}
+CHANGES: dict[str, Any] = {"batch_size": 50, "learning_rate": 5e-2}
 
 
 @pytest.fixture(autouse=True)

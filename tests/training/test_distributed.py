@@ -62,6 +62,13 @@ def test_two_ranks_make_what_one_process_makes(name: str, made: Path, tmp_path: 
         np.testing.assert_allclose(two[key], weights, rtol=1e-3, atol=2e-4, err_msg=key)
 
 
+def test_two_ranks_agree_where_a_step_rounds_to_bfloat16(made: Path) -> None:
+    """With each other to the last bit, with one process within what rounding does."""
+    one, other = (load_file(made / f"muon-{rank}") for rank in (0, 1))
+    assert all(np.array_equal(one[key], other[key]) for key in one)
+    assert models.load(made / "muon-0").facts["losses"] == pytest.approx(ranks.by_muon().facts["losses"], rel=0.02)
+
+
 def test_ranks_that_do_not_fit_each_other_are_refused(made: Path) -> None:
     for rank in (0, 1):
         images, recipe, foreign, corrupt, versions = (made / f"said-{rank}").read_text().splitlines()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -19,6 +20,9 @@ from engram.codecs.goals import Fidelity, Goal, LargestError, Size
 from engram.codecs.spatial.codec import Spatial
 from engram.images import ImageSet
 
+if TYPE_CHECKING:
+    from engram.codecs.restored.network import Restoration
+
 Progress = Callable[[int, int], None]
 
 CHEAP = 0.03
@@ -28,6 +32,14 @@ SHARE_OF_DEFLATED = 0.55
 """What a pixel code takes, about, of what deflate takes for the same values."""
 FIRST_TRY = 0.35
 """The share of the time in which a pixel code is learned to see what it takes, before the one that is aimed well."""
+RESTORING = 0.25
+"""The share of a pixel code's time in which its restoration is learned, where there is one."""
+COARSER = 1.25, 1.12
+"""By how much larger the largest error may be that a restoration makes up for; tried in this order."""
+RESTORED_ERRORS = range(2, 33)
+"""The largest errors that are worth restoring: finer codes leave little to guess, coarser ones are no good."""
+RESTORATION_BYTES = 7000
+"""What a restoration adds to a model, about."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,9 +69,11 @@ def principal(goal: Goal, collection: Collection, seconds: float, progress: Prog
 
 
 def pixels(goal: Goal, collection: Collection, seconds: float, progress: Progress | None) -> list[Candidate]:
-    """A pixel code with the largest error that meets the goal."""
+    """A pixel code with the largest error that meets the goal, or with a larger one and a restoration."""
     from engram.codecs.dial import LARGEST_ERROR, deflated_bytes, largest_error_for
-    from engram.training.learning import learn
+    from engram.codecs.pixel.codec import Pixel
+    from engram.codecs.restored.codec import Restored
+    from engram.training.learning import learn, learn_restoration
 
     def learned(max_error: int, budget_seconds: float) -> Candidate:
         return collection.candidate(
@@ -75,8 +89,14 @@ def pixels(goal: Goal, collection: Collection, seconds: float, progress: Progres
     measured = collection.measured.images
     if isinstance(goal, LargestError):
         return [learned(goal.max_error, seconds)]
+    started = time.perf_counter()
     if isinstance(goal, Fidelity):
-        return [learned(largest_error_for(goal, measured), seconds)]
+        restored = _restoration_for(goal, collection, RESTORING * seconds, progress)
+        if restored is None:
+            return [learned(largest_error_for(goal, measured), seconds - (time.perf_counter() - started))]
+        found = learned(restored.largest_change, seconds - (time.perf_counter() - started))
+        assert isinstance(found.codec, Pixel)
+        return [collection.candidate(Restored(found.codec, restored))]
     assert isinstance(goal, Size)
 
     def aimed(share: float) -> int:
@@ -90,10 +110,42 @@ def pixels(goal: Goal, collection: Collection, seconds: float, progress: Progres
 
     if SHARE_OF_DEFLATED * deflated_bytes(measured, LARGEST_ERROR) > goal.bytes_per_image:
         return []
-    started, max_error = time.perf_counter(), aimed(SHARE_OF_DEFLATED)
-    found = [learned(max_error, FIRST_TRY * seconds)]
-    better = aimed(found[0].bytes_per_image / deflated_bytes(measured, max_error))
-    return [*found, learned(better, seconds - (time.perf_counter() - started))]
+    max_error = aimed(SHARE_OF_DEFLATED)
+    first = learned(max_error, FIRST_TRY * seconds)
+    better = aimed(first.bytes_per_image / deflated_bytes(measured, max_error))
+    last = (1 - RESTORING if better in RESTORED_ERRORS else 1.0) * seconds - (time.perf_counter() - started)
+    second = learned(better, last)
+    if better not in RESTORED_ERRORS:
+        return [first, second]
+    assert isinstance(second.codec, Pixel)
+    restoration = learn_restoration(
+        collection.rest, better, budget_seconds=seconds - (time.perf_counter() - started), progress=progress
+    )
+    return [first, second, collection.candidate(Restored(second.codec, restoration))]
+
+
+def _restoration_for(
+    goal: Fidelity, collection: Collection, seconds: float, progress: Progress | None
+) -> Restoration | None:
+    """The restoration of the coarsest of some pixel codes with which the goal is still met; None where none pays."""
+    from engram.codecs.dial import deflated_bytes, largest_error_for, rounded
+    from engram.training.learning import learn_restoration
+
+    measured = collection.measured.images
+    alone = largest_error_for(goal, measured)
+    for factor in COARSER:
+        error = max(alone + 1, round(factor * alone))
+        if alone not in RESTORED_ERRORS or error not in RESTORED_ERRORS:
+            continue
+        saved = SHARE_OF_DEFLATED * (deflated_bytes(measured, alone) - deflated_bytes(measured, error))
+        if saved * collection.images <= RESTORATION_BYTES:
+            continue
+        restoration = learn_restoration(
+            collection.rest, error, budget_seconds=seconds / len(COARSER), progress=progress
+        )
+        if goal.is_kept(measured, restoration.restored(rounded(measured, error))):
+            return restoration
+    return None
 
 
 def jpeg_files(goal: Goal, collection: Collection, seconds: float, progress: Progress | None) -> list[Candidate]:

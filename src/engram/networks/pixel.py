@@ -26,7 +26,7 @@ LOG_SCALES = (-7.0, 3.0)
 EFFORTS: dict[str, dict[str, Any]] = {
     "fast": {"hidden": (24, 24), "components": 3, "radius": 2},
     "default": {"hidden": (48, 48), "components": 5, "radius": 3},
-    "best": {"hidden": (96, 96, 96), "components": 5, "radius": 4},
+    "best": {"hidden": (192, 192, 192), "components": 8, "radius": 4},
 }
 """How much a network thinks about each value: each packs slower than the one before, and saves some per cent."""
 LARGEST_DEPTH, LARGEST_WIDTH = 8, 1024
@@ -112,6 +112,10 @@ class PixelNetwork(nn.Module):
 
     def _layers(self, channel: int) -> list[nn.Linear]:
         return [layer for layer in self.layers[channel].children() if isinstance(layer, nn.Linear)]
+
+    def hidden_weights(self) -> list[Tensor]:
+        """The matrices of the hidden layers, of every channel."""
+        return [layer.weight for channel in range(self.channels) for layer in self._layers(channel)[:-1]]
 
     def nats(self, outputs: Tensor, symbols: Tensor) -> Tensor:
         """float32[n]: what each symbol, int64[n], costs under its distribution."""

@@ -58,7 +58,7 @@ class ClassificationStep(Step):
             scores = self.network(seen)
         loss = functional.cross_entropy(scores, part.of(targets), label_smoothing=SMOOTHING)
         self.done += 1
-        return descend(self.optimiser, loss * part.weight)
+        return descend([self.optimiser], loss * part.weight)
 
     def state(self) -> dict[str, Tensor]:
         return {"done": torch.tensor(self.done)} | optimiser_state(self.optimiser)
@@ -66,7 +66,7 @@ class ClassificationStep(Step):
     def restore(self, state: Mapping[str, Tensor]) -> None:
         rest = dict(state)
         self.done = int(rest.pop("done"))
-        restore_optimiser(self.optimiser, self.parameters, rest)
+        restore_optimiser(self.optimiser, rest)
 
 
 @final

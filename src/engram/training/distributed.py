@@ -68,7 +68,7 @@ class World:
             _torch_distributed().all_reduce(values)
         return values
 
-    def total_gradients(self, parameters: Iterable[nn.Parameter], loss: Tensor) -> Tensor:
+    def total_gradients(self, parameters: Iterable[Tensor], loss: Tensor) -> Tensor:
         """Set each gradient to its sum over the ranks, and return that of the losses: one message for all."""
         if self.size == 1:
             return loss

@@ -17,6 +17,8 @@ from torch import Tensor
 
 from engram.codecs.pixel.codec import Pixel
 from engram.codecs.pixel.rounding import freeze_pixel
+from engram.codecs.restored.freezing import freeze_restoration
+from engram.codecs.restored.network import Restoration
 from engram.codecs.spatial.codec import Spatial
 from engram.codecs.spatial.freezing import freeze_spatial
 from engram.coding.neighbourhood import Neighbourhood
@@ -25,11 +27,13 @@ from engram.images import ImageSet
 from engram.models import Model
 from engram.networks.pixel import PixelNetwork
 from engram.networks.registry import make
+from engram.networks.restoration import RestorationNetwork
 from engram.networks.running import to_tensor
 from engram.networks.spatial import Spatial as SpatialNetwork
 from engram.training.loop import epoch_order, matrix_products
 from engram.training.pixel import AMONG_OTHERS, AMONG_ZEROS, CodeLengthStep
 from engram.training.recipe import RECIPES, Recipe
+from engram.training.restoration import RestorationStep
 from engram.training.spatial import SpatialStep
 
 SIZES: tuple[tuple[int, ...], ...] = (
@@ -44,8 +48,8 @@ SIZES: tuple[tuple[int, ...], ...] = (
 )
 """Hidden layers of the networks that may be learned, by size."""
 RADIUS, KNOTS, COMPONENTS = 3, 8, 3
-RECIPE = replace(RECIPES["pixel"], learning_rate=6e-3, batch_size=24)
-"""For minutes, not hours: faster steps, from fewer images."""
+RECIPE = replace(RECIPES["pixel"], batch_size=24)
+"""For minutes: steps from fewer images, of which more are not at hand."""
 WORTH = 0.01 * 0.3
 """The weights, of about a byte each, that a value pays for: one per cent of its own 0.3 bytes or so."""
 SPATIAL_SIZES: tuple[dict[str, int], ...] = (
@@ -106,7 +110,7 @@ def learn(
     step = CodeLengthStep(network, RECIPE, inputs, seed)
     step.steps = int(MOST_PASSES * len(inputs) * np.prod(shape) / (AMONG_OTHERS + AMONG_ZEROS)) + LEAST_STEPS
     _until(step, inputs, RECIPE, budget_seconds, progress)
-    return freeze_pixel(Model(network.describe(), {"options": network.options}), sample)
+    return freeze_pixel(Model(network.describe(), {"options": network.options}), sample, count)
 
 
 def spatial_options_for(image_shape: tuple[int, int, int], values: int) -> dict[str, int] | None:
@@ -146,8 +150,30 @@ def learn_spatial(
     return freeze_spatial(network.describe(), sample, LOSS_DB)
 
 
+def learn_restoration(
+    sample: ImageSet, max_error: int, *, budget_seconds: float = 30.0, seed: int = 0, progress: Progress | None = None
+) -> Restoration:
+    """What restores the images that a pixel code of this largest error, 1 to 63, gives back.
+
+    Raises UsageError for an empty sample.
+    """
+    if not len(sample):
+        raise UsageError("there is no image to learn from")
+    network = make("restoration", sample.image_shape, seed, max_error=max_error)
+    assert isinstance(network, RestorationNetwork)
+    recipe, inputs = RECIPES["restoration"], to_tensor(sample.images)
+    step = RestorationStep(network, recipe, inputs, seed)
+    step.steps = MOST_PASSES * -(-len(inputs) // recipe.batch_size) + LEAST_STEPS
+    _until(step, inputs, recipe, budget_seconds, progress)
+    return freeze_restoration(network.describe(), sample, max_error)
+
+
 def _until(
-    step: CodeLengthStep | SpatialStep, inputs: Tensor, recipe: Recipe, seconds: float, progress: Progress | None
+    step: CodeLengthStep | RestorationStep | SpatialStep,
+    inputs: Tensor,
+    recipe: Recipe,
+    seconds: float,
+    progress: Progress | None,
 ) -> None:
     """Take steps for about so long, LEAST_STEPS at least, and `step.steps` at most.
 

@@ -19,12 +19,14 @@ from engram.training.distributed import world
 from engram.training.recipe import Recipe
 from engram.training.steps import Step, descend, optimiser_state, restore_optimiser
 
-AMONG_OTHERS, AMONG_ZEROS = 4096, 256
+AMONG_OTHERS, AMONG_ZEROS = 8192, 512
 """How many values a step takes, about, that have a neighbour other than 0, and that have none."""
 WARM_UP = 300
 """Steps until the learning rate is what the recipe says, or a fifth of all."""
 LEAST_RATE = 0.01
 """Of the recipe's learning rate, at the end of the cosine."""
+OTHERS = 0.1
+"""Of the recipe's learning rate, what Adam takes for the parameters that Muon does not change."""
 
 
 @final
@@ -34,7 +36,7 @@ class CodeLengthStep(Step):
     def __init__(self, network: PixelNetwork, recipe: Recipe, images: Tensor, seed: int) -> None:
         self.network, self.recipe, self.seed, self.done = network, recipe, seed, 0
         self.steps = recipe.epochs * -(-len(images) // recipe.batch_size)
-        self.optimiser = torch.optim.Adam(network.parameters(), recipe.learning_rate, (0.9, 0.98), fused=True)
+        self.optimisers = _optimisers(network, recipe)
         self.draws = torch.Generator(images.device)
         around = network.neighbourhood
         self.taps = torch.from_numpy(around.taps).to(images.device)
@@ -43,12 +45,13 @@ class CodeLengthStep(Step):
     def __call__(self, inputs: Tensor, targets: Tensor) -> Tensor:
         rate = min(1.0, (self.done + 1) / min(WARM_UP, 1 + self.steps // 5))
         rate *= LEAST_RATE + (1 - LEAST_RATE) * (0.5 + 0.5 * math.cos(math.pi * self.done / self.steps))
-        for group in self.optimiser.param_groups:
-            group["lr"] = self.recipe.learning_rate * rate
+        for optimiser in self.optimisers.values():
+            for group in optimiser.param_groups:
+                group["lr"] = group["initial_lr"] * rate
         self.draws.manual_seed((self.seed << 32) + self.done)
         loss = self._bits(inputs)
         self.done += 1
-        return descend(self.optimiser, loss)
+        return descend(list(self.optimisers.values()), loss)
 
     def _bits(self, images: Tensor) -> Tensor:
         """The mean bits of a value, estimated from the pixels drawn."""
@@ -81,9 +84,34 @@ class CodeLengthStep(Step):
         return nats / (channels * math.log(2))
 
     def state(self) -> dict[str, Tensor]:
-        return {"done": torch.tensor(self.done)} | optimiser_state(self.optimiser)
+        states = {name: optimiser_state(optimiser) for name, optimiser in self.optimisers.items()}
+        remembered = {f"{name}.{key}": value for name, state in states.items() for key, value in state.items()}
+        return {"done": torch.tensor(self.done)} | remembered
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
         rest = dict(state)
         self.done = int(rest.pop("done"))
-        restore_optimiser(self.optimiser, list(self.network.parameters()), rest)
+        for name, optimiser in self.optimisers.items():
+            start = f"{name}."
+            own = {key.removeprefix(start): value for key, value in rest.items() if key.startswith(start)}
+            restore_optimiser(optimiser, own)
+
+
+def _optimisers(network: PixelNetwork, recipe: Recipe) -> dict[str, torch.optim.Optimizer]:
+    """What changes the parameters, by name. Each group's `initial_lr` is its learning rate before any schedule.
+
+    Muon changes the matrices of the hidden layers; heads and biases stay with Adam.
+    """
+    matrices = network.hidden_weights() if recipe.optimiser == "muon" else []
+    taken = {id(weight) for weight in matrices}
+    others = [parameter for parameter in network.parameters() if id(parameter) not in taken]
+    rate = recipe.learning_rate * (OTHERS if matrices else 1)
+    made: dict[str, torch.optim.Optimizer] = {"others": torch.optim.Adam(others, rate, (0.9, 0.98), fused=True)}
+    if matrices:
+        made["matrices"] = torch.optim.Muon(
+            matrices, recipe.learning_rate, weight_decay=0, adjust_lr_fn="match_rms_adamw"
+        )
+    for optimiser in made.values():
+        for group in optimiser.param_groups:
+            group["initial_lr"] = group["lr"]
+    return made

@@ -39,7 +39,7 @@ class RestorationStep(Step):
             change = self.network.changes(coded)
         loss = (255 * (coded + change.float() - part.of(targets))).square().mean()
         self.done += 1
-        return descend(self.optimiser, loss * part.weight, LARGEST_GRADIENT)
+        return descend([self.optimiser], loss * part.weight, LARGEST_GRADIENT)
 
     def state(self) -> dict[str, Tensor]:
         return {"done": torch.tensor(self.done)} | optimiser_state(self.optimiser)
@@ -47,4 +47,4 @@ class RestorationStep(Step):
     def restore(self, state: Mapping[str, Tensor]) -> None:
         rest = dict(state)
         self.done = int(rest.pop("done"))
-        restore_optimiser(self.optimiser, list(self.network.parameters()), rest)
+        restore_optimiser(self.optimiser, rest)

@@ -72,7 +72,7 @@ class SpatialStep(Step):
         part = world().part(len(inputs))
         loss = self._loss(part.of(inputs), part, share > ANALYSIS_RESTS)
         self.done += 1
-        return descend(self.optimiser, loss * part.weight, LARGEST_GRADIENT)
+        return descend([self.optimiser], loss * part.weight, LARGEST_GRADIENT)
 
     def _loss(self, images: Tensor, part: Part, whole: bool) -> Tensor:
         network = self.network
@@ -109,4 +109,4 @@ class SpatialStep(Step):
     def restore(self, state: Mapping[str, Tensor]) -> None:
         rest = dict(state)
         self.done = int(rest.pop("done"))
-        restore_optimiser(self.optimiser, list(self.network.parameters()), rest)
+        restore_optimiser(self.optimiser, rest)

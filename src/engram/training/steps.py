@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from engram.errors import UsageError
 from engram.networks.fully_connected import FullyConnected
 from engram.networks.sparse import SparseAutoencoder
 from engram.networks.tied import TiedAutoencoder
@@ -53,6 +54,8 @@ class AutogradStep(Step):
         self.network = network
         self.objective = objective
         self.optimiser: torch.optim.Optimizer
+        if recipe.optimiser == "muon":
+            raise UsageError("muon is for pixel codes; other networks are trained by sgd or adam")
         if recipe.optimiser == "adam":
             self.optimiser = torch.optim.Adam(network.parameters(), recipe.learning_rate, fused=True)
         else:
@@ -62,7 +65,7 @@ class AutogradStep(Step):
 
     def __call__(self, inputs: Tensor, targets: Tensor) -> Tensor:
         part = world().part(len(inputs))
-        return descend(self.optimiser, self._loss(part.of(inputs), part.of(targets)) * part.weight)
+        return descend([self.optimiser], self._loss(part.of(inputs), part.of(targets)) * part.weight)
 
     def _loss(self, inputs: Tensor, targets: Tensor) -> Tensor:
         if isinstance(self.network, SparseAutoencoder):
@@ -74,22 +77,29 @@ class AutogradStep(Step):
         return optimiser_state(self.optimiser)
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
-        restore_optimiser(self.optimiser, list(self.network.parameters()), state)
+        restore_optimiser(self.optimiser, state)
 
 
-def descend(optimiser: torch.optim.Optimizer, loss: Tensor, largest_gradient: float | None = None) -> Tensor:
-    """The sum over all ranks of the losses given, after the optimiser's step down its gradient.
+def descend(optimisers: Sequence[torch.optim.Optimizer], loss: Tensor, largest_gradient: float | None = None) -> Tensor:
+    """The sum over all ranks of the losses given, after each optimiser's step down its gradient.
 
     largest_gradient: the norm that the gradient of all parameters is cut down to.
     """
-    parameters = [parameter for group in optimiser.param_groups for parameter in group["params"]]
-    optimiser.zero_grad(set_to_none=True)
+    parameters = [parameter for optimiser in optimisers for parameter in parameters_of(optimiser)]
+    for optimiser in optimisers:
+        optimiser.zero_grad(set_to_none=True)
     loss.backward()  # type: ignore[no-untyped-call]
     loss = world().total_gradients(parameters, loss)
     if largest_gradient is not None:
         torch.nn.utils.clip_grad_norm_(parameters, largest_gradient)
-    optimiser.step()
+    for optimiser in optimisers:
+        optimiser.step()
     return loss.detach()
+
+
+def parameters_of(optimiser: torch.optim.Optimizer) -> list[Tensor]:
+    """What it changes, in the order in which its state counts them."""
+    return [parameter for group in optimiser.param_groups for parameter in group["params"]]
 
 
 def optimiser_state(optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
@@ -103,11 +113,9 @@ def optimiser_state(optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
     }
 
 
-def restore_optimiser(
-    optimiser: torch.optim.Optimizer, parameters: Sequence[nn.Parameter], state: Mapping[str, Tensor]
-) -> None:
+def restore_optimiser(optimiser: torch.optim.Optimizer, state: Mapping[str, Tensor]) -> None:
     """Set what `optimiser_state` gave."""
-    whole = optimiser.state_dict()
+    whole, parameters = optimiser.state_dict(), parameters_of(optimiser)
     whole["state"] = {}
     for key, value in state.items():
         index, name = key.split(".")

@@ -81,7 +81,7 @@ class RateDistortionStep(Step):
         loss = bits + self.weight * (255 * (made - inputs)).square().mean()
         if self.task is not None:
             loss = loss + self.recipe.task_weight * confusion(self.task, made, inputs)
-        loss = descend(self.optimiser, loss / self.network.pixels * part.weight, LARGEST_GRADIENT)
+        loss = descend([self.optimiser], loss / self.network.pixels * part.weight, LARGEST_GRADIENT)
         self.done += 1
         if self.done > STEERING_BEGINS and share < ANALYSIS_RESTS:
             taken = world().total(bits.detach() * part.weight).item()
@@ -109,7 +109,7 @@ class RateDistortionStep(Step):
     def restore(self, state: Mapping[str, Tensor]) -> None:
         rest = dict(state)
         self.done, self.weight = int(rest.pop("done")), float(rest.pop("weight"))
-        restore_optimiser(self.optimiser, list(self.network.parameters()), rest)
+        restore_optimiser(self.optimiser, rest)
 
 
 def confusion(task: Classifier | JudgeNetwork, made: Tensor, images: Tensor) -> Tensor:

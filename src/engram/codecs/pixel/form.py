@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from engram.codecs.contract import Config, CorruptModel, image_shape_of
-from engram.codecs.pixel.network import CausalNetwork, Networks, WholeDense, joined
+from engram.codecs.pixel.network import LARGEST_ACTIVATION, CausalNetwork, Networks, WholeDense, joined
 from engram.codecs.settings import LARGEST_SHIFT, check_keys, whole
 from engram.coding import numbers
 from engram.coding.mixture import LARGEST_COMPONENTS
@@ -34,6 +34,8 @@ def emit(network: Networks, step: int) -> tuple[Config, bytes]:
     }
     if around.edges != "zero":
         config["edges"] = around.edges
+    if network.networks[0].high != LARGEST_ACTIVATION:
+        config["high"] = network.networks[0].high
     layers = [layer for channel in network.networks for layer in channel.layers]
     parts = [part for layer in layers for part in (layer.weight.ravel(), layer.bias)]
     return config, numbers.pack(np.concatenate(parts).astype(np.int32))
@@ -41,13 +43,14 @@ def emit(network: Networks, step: int) -> tuple[Config, bytes]:
 
 def parse(config: Config, model: bytes) -> tuple[Networks, int]:
     """The network and the step. Raises CorruptModel or another CorruptData."""
-    check_keys({"edges": "zero"} | config, {"edges", *KEYS})
+    check_keys({"edges": "zero", "high": LARGEST_ACTIVATION} | config, {"edges", "high", *KEYS})
     edges: Edges = "nearest" if "edges" in config else "zero"
     if config.get("edges", "nearest") != "nearest":
         raise CorruptModel(f"a pixel code's edges are 'nearest' where they are named, not {config['edges']!r}")
     shape = image_shape_of(config)
     radius, knots = whole(config, "radius", 1, LARGEST_RADIUS), whole(config, "knots", 2, LARGEST_KNOTS)
     components, step = whole(config, "components", 1, LARGEST_COMPONENTS), whole(config, "step", 1, LARGEST_STEP)
+    high = whole({"high": LARGEST_ACTIVATION} | config, "high", 1, LARGEST_ACTIVATION)
     if step % 2 == 0:
         raise CorruptModel(f"a pixel code's step is odd, not {step}")
     hidden, shifts = config["hidden"], config["shifts"]
@@ -69,6 +72,5 @@ def parse(config: Config, model: bytes) -> tuple[Networks, int]:
         WholeDense(weight.reshape(size), bias, shift)
         for weight, bias, shift, size in zip(parts[::2], parts[1::2], shifts, shapes, strict=True)
     ]
-    return joined(
-        tuple(CausalNetwork(around, tuple(layers[first : first + depth])) for first in range(0, len(layers), depth))
-    ), step
+    channels = (tuple(layers[first : first + depth]) for first in range(0, len(layers), depth))
+    return joined(tuple(CausalNetwork(around, own, high) for own in channels)), step

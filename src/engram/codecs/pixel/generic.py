@@ -11,5 +11,5 @@ def brought_to(codec: Pixel, image_shape: tuple[int, int, int], max_error: int =
     """The codec with the same model, for images of as many channels. Raises MisfitNetwork where they are too large."""
     trained = codec.network.neighbourhood
     around = Neighbourhood(image_shape, trained.radius, trained.knots, trained.edges)
-    networks = tuple(CausalNetwork(around, network.layers) for network in codec.network.networks)
+    networks = tuple(CausalNetwork(around, network.layers, network.high) for network in codec.network.networks)
     return Pixel(joined(networks), 2 * max_error + 1)

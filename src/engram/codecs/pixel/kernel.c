@@ -16,7 +16,6 @@ enum {
     MOST_VECTORS = 4,
     MOST_COMPONENTS = 8,
     MOST_OUTPUTS = 1 + 3 * MOST_COMPONENTS,
-    LARGEST_ACTIVATION = 1023,
     LARGEST_LOGIT = 1023,
     LEAST_SCALE = -74,
     REACH = 12288
@@ -26,6 +25,7 @@ enum {
 typedef struct {
     int32_t channels, inputs, values, canvas_size, waves, largest_wave, layers, widest, components, depth, levels;
     int32_t channel_weights;           /* how many weights a channel has */
+    int32_t high;                      /* the largest hidden number */
     const int32_t *widths;             /* [layers]: outputs of each */
     const float *weights;              /* [channels][...]: a layer's rows, a layer's between with its bias before them */
     const float *first, *last;         /* [values][outputs]: biases of the first and the last layer, positions added */
@@ -110,7 +110,7 @@ INLINE void predict(const int bytes, const Model *m, int value, const float *nea
         weights += count * size;
         for (int i = 0; i < TOGETHER; i++)
             for (long j = 0; j < size; j++)
-                hidden[i * room + j] = clipped((int)sums[i * room + j], 0, LARGEST_ACTIVATION);
+                hidden[i * room + j] = clipped((int)sums[i * room + j], 0, m->high);
         from = hidden, count = size;
     }
     long size = m->widths[last];

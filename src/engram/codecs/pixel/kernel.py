@@ -26,7 +26,7 @@ WIDEST_REGISTERS = 64
 """Bytes; the processor's own width is taken up to this, and every width gives the same."""
 _NUMBERS = (
     *("channels", "inputs", "values", "canvas_size", "waves", "largest_wave", "layers", "widest", "components"),
-    *("depth", "levels", "channel_weights"),
+    *("depth", "levels", "channel_weights", "high"),
 )
 _ARRAYS = (
     *("widths", "weights", "first", "last", "least", "largest", "alone", "wave_ends", "order", "taps", "places"),
@@ -103,6 +103,7 @@ class Kernel:
             depth=levels.depth,
             levels=len(gray),
             channel_weights=weights.shape[1],
+            high=network.networks[0].high,
             **{name: array.ctypes.data for name, array in self._arrays.items()},
         )
 

@@ -1,7 +1,7 @@
 """The network of a pixel code in whole numbers: from the neighbours of values to `mixture`'s outputs.
 
     x      = neighbours (0 to 255), then the features of the position (0 to 255)
-    h[1]   = clip(floor((W[1] x + b[1] + half) / 2^shift[1]), 0, 1023), and so on through the hidden layers
+    h[1]   = clip(floor((W[1] x + b[1] + half) / 2^shift[1]), 0, high), and so on through the hidden layers
     output = clip(floor((W (h, x) + b + half) / 2^shift), limits of each output)
 
 Three channels have a network each, of equal sizes.
@@ -24,6 +24,7 @@ from engram.coding.neighbourhood import FULL, Indices, Neighbourhood
 from engram.images import Pixels
 
 LARGEST_ACTIVATION = 1023
+"""The largest that `high` may be, and what it is where a config does not name it."""
 _CHUNK = 1 << 12
 """How many values are looked at together: what they need stays in the processor's cache."""
 
@@ -50,13 +51,15 @@ class WholeDense:
 
 
 class CausalNetwork:
-    """The layers, hidden ones first, with the neighbourhood whose values they take.
+    """The layers, hidden ones first, with the neighbourhood whose values they take. high: the largest hidden number.
 
     Raises MisfitNetwork, InexactNetwork.
     """
 
-    def __init__(self, neighbourhood: Neighbourhood, layers: tuple[WholeDense, ...]) -> None:
-        self.neighbourhood, self.layers = neighbourhood, layers
+    def __init__(
+        self, neighbourhood: Neighbourhood, layers: tuple[WholeDense, ...], high: int = LARGEST_ACTIVATION
+    ) -> None:
+        self.neighbourhood, self.layers, self.high = neighbourhood, layers, high
         if len(layers) < 2:
             raise MisfitNetwork("a pixel code's network has a hidden layer, at least")
         if not neighbourhood.fits(len(layers[0].bias)):
@@ -70,7 +73,7 @@ class CausalNetwork:
             if layer.weight.shape != (width, len(layer.bias)):
                 raise MisfitNetwork(f"a layer of {list(layer.weight.shape)} weights cannot take {width} numbers")
             layer.prove(largest)
-            width, largest = len(layer.bias), np.full(len(layer.bias), LARGEST_ACTIVATION)
+            width, largest = len(layer.bias), np.full(len(layer.bias), high)
         self.components, rest = divmod(width - 1, 3)
         if rest or not 1 <= self.components <= mixture.LARGEST_COMPONENTS:
             raise MisfitNetwork(f"{width} outputs are no mixture of 1 to {mixture.LARGEST_COMPONENTS} components")
@@ -140,7 +143,7 @@ class CausalNetwork:
                 h += x @ self.weights[number + 1]
             h += bias[values] if bias.ndim == 2 else bias
             np.floor(h, out=h)
-            np.clip(h, self._least if last else 0, self._largest if last else LARGEST_ACTIVATION, out=h)
+            np.clip(h, self._least if last else 0, self._largest if last else self.high, out=h)
         return h.astype(np.int32)
 
 
@@ -153,7 +156,7 @@ class ChannelNetworks:
     def __init__(self, networks: tuple[CausalNetwork, ...]) -> None:
         self.networks, self.neighbourhood = networks, networks[0].neighbourhood
         channels = self.neighbourhood.image_shape[2]
-        kinds = {(network.neighbourhood, network.components) for network in networks}
+        kinds = {(network.neighbourhood, network.components, network.high) for network in networks}
         if len(networks) != channels or len(kinds) > 1:
             raise MisfitNetwork(f"{channels} channels have as many networks, alike in what they take and give")
 

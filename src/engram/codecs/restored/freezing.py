@@ -34,7 +34,7 @@ def with_restoration(pixel: Pixel, trained: Model | Network, sample: ImageSet, *
     each other, CannotFreeze for another network.
     """
     network = trained.network if isinstance(trained, Model) else trained
-    layers = _convolutions(network)
+    _convolutions(network)
     if pixel.lossless:
         raise UsageError("a lossless pixel code leaves nothing to restore")
     if isinstance(trained, Model) and trained.facts.get("options", {}).get("max_error") != pixel.max_error:
@@ -47,10 +47,18 @@ def with_restoration(pixel: Pixel, trained: Model | Network, sample: ImageSet, *
             f"a restoration of {network.image_shape[2]} channels, a pixel code of {pixel.image_shape} and "
             f"{len(sample)} sample images of {sample.image_shape} do not fit together"
         )
-    height, width, _ = pixel.image_shape
+    return Restored(pixel, freeze_restoration(network, sample, pixel.max_error, loss_db=loss_db))
+
+
+def freeze_restoration(network: Network, sample: ImageSet, max_error: int, *, loss_db: float = 0.01) -> Restoration:
+    """The network in whole numbers, after any pixel code of this largest error. It needs no torch.
+
+    sample: at least one image. Raises CannotFreeze for another network than a restoration.
+    """
+    height, width, _ = sample.image_shape
     count = max(1, MEASURED // (height * width))
     images = sample.images[:: -(-len(sample) // count)]
-    return Restored(pixel, _whole(layers, images, pixel.max_error, loss_db))
+    return _whole(_convolutions(network), images, max_error, loss_db)
 
 
 def _convolutions(network: Network) -> list[Convolution]:
