@@ -87,6 +87,6 @@ RECIPES = {
     ),
     "spatial": Recipe(epochs=40, optimiser="adam", learning_rate=3e-3, precision="bfloat16"),
     "pixel": Recipe(epochs=60, optimiser="muon", learning_rate=2e-2, batch_size=256, precision="bfloat16"),
-    "restoration": Recipe(epochs=6, optimiser="adam", learning_rate=3e-3),
+    "restoration": Recipe(epochs=16, optimiser="adam", learning_rate=3e-3, precision="bfloat16"),
 }
 """The recipe of each method: in the paper's reproduction, and of ours."""
