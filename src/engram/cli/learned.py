@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 Progress = Callable[[int, int], None]
 
-CHEAP = 0.03
+CHEAP = 0.04
 """A model that engram brings goes into the archive all the same where it takes no more than this share: the file then
 needs nothing but FORMAT.md."""
 SHARE_OF_DEFLATED = 0.55
