@@ -39,7 +39,7 @@ def test_the_eight_lines_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def masked(text: str) -> str:
-    """The text without what depends on the data and the machine: its numbers, and whose model pays; with single spaces."""
+    """The text without what depends on data and machine, its numbers and whose model pays, and with single spaces."""
     text = text.replace("; the model comes with engram and is not in the file", "")
     return re.sub(r"[-\d][\d,.e+-]*", "#", re.sub(r" +", " ", text)).strip()
 
