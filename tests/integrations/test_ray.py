@@ -166,6 +166,7 @@ def test_a_node_is_lost_and_another_comes(
 
 
 INTERRUPTED = """
+import signal
 import sys
 from pathlib import Path
 from engram.archive import writer
@@ -174,6 +175,7 @@ from engram.datasets import source
 from engram.integrations.ray import Cluster
 import ray_codecs
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs begin by ignoring it
 address, data, out, signals = sys.argv[1:]
 writer.GROUP_BYTES = 32 * 12
 with Cluster(address) as engine:
