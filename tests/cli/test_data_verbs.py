@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import pytest
+from command_line import run
 
 from engram.datasets import arrays, wardrobe
 from engram.datasets.pictures import jpeg_roundtrip
@@ -21,8 +22,8 @@ DRAWN = ImageSet(wardrobe.draw(30, 0).images)
 
 def data(*arguments: object) -> subprocess.CompletedProcess[str]:
     environment = {name: value for name, value in os.environ.items() if name != "ENGRAM_DATA"}
-    command = [sys.executable, "-m", "engram", "data", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    with mock.patch.dict(os.environ, environment, clear=True):
+        return run("data", *arguments)
 
 
 @pytest.fixture

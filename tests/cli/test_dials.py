@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from command_line import run
 
 import engram
 from engram.codecs.pca import fit_pca
@@ -29,8 +30,7 @@ def place(tmp_path: Path) -> Path:
 
 
 def pack(place: Path, *options: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "engram", "pack", "images.npz", "-o", "a.egm", "--json", *options]
-    return subprocess.run(command, cwd=place, capture_output=True, text=True, check=False)
+    return run("pack", "images.npz", "-o", "a.egm", "--json", *options, cwd=place)
 
 
 @pytest.mark.parametrize(

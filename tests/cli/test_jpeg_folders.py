@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
+from command_line import run
 from PIL import Image
 
 import engram
@@ -21,8 +20,7 @@ def test_a_folder_of_jpeg_files_takes_less_than_the_files(tmp_path: Path) -> Non
     for number, garment in enumerate(garments[..., None] * tints):
         picture = Image.fromarray(np.rint(40 + 0.8 * garment).astype(np.uint8))
         picture.save(tmp_path / "files" / f"{number:03}.jpg", quality=80)
-    command = [sys.executable, "-m", "engram", "pack", "files", "-o", "a.egm", "--json"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    done = run("pack", "files", "-o", "a.egm", "--json", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert engram.info(tmp_path / "a.egm").codec == "jpeg-coefficients"
     images = source.load(str(tmp_path / "files")).images  # type: ignore[union-attr]

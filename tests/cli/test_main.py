@@ -12,18 +12,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from command_line import run as engram
 
 from engram import models
 from engram.datasets import wardrobe
 
 VERBS = ("reproduce", "train", "pack", "unpack", "get", "info", "verify", "data")
-
-
-def engram(*arguments: object, **changes: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "engram", *map(str, arguments)]
-    return subprocess.run(
-        command, capture_output=True, text=True, check=False, env=os.environ | {"CUDA_VISIBLE_DEVICES": ""} | changes
-    )
 
 
 @pytest.fixture
@@ -171,7 +165,10 @@ def test_a_full_disk_is_said_and_leaves_nothing(images: Path, tmp_path: Path) ->
 
 @pytest.mark.parametrize(
     "command",
-    [("train", "wardrobe:test", "--method", "cnn", "-o", "m"), ("reproduce", "--data", "wardrobe", "--out", "r")],
+    [
+        ("train", "wardrobe:test", "--method", "cnn", "-o", "m"),
+        ("reproduce", "--data", "wardrobe", "--quick", "--out", "r"),
+    ],
 )
 def test_ctrl_c_ends_at_once_and_leaves_nothing_half_written(command: tuple[str, ...], tmp_path: Path) -> None:
     process = subprocess.Popen(

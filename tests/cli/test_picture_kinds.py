@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from pathlib import Path
 
+import command_line
 import numpy as np
 import pytest
 from PIL import Image, ImageOps
@@ -30,8 +30,7 @@ def turned_files(tmp_path: Path) -> Path:
 
 
 def run(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "engram", *words]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    return command_line.run(*words, cwd=folder)
 
 
 def test_turned_jpeg_files_come_back_as_they_are_seen(turned_files: Path) -> None:

@@ -12,7 +12,7 @@ from engram.datasets import wardrobe
 SAMPLE, MEASURED = wardrobe.draw(600, 0), wardrobe.draw(64, 1)
 
 
-def learned(goal: Goal, images: int, seconds: float = 4.0) -> list[tuple[str, int]]:
+def learned(goal: Goal, images: int, seconds: float = 2.0) -> list[tuple[str, int]]:
     """The ids and the largest errors of the codecs that are learned, each measured."""
     candidates = pixels(goal, Collection(SAMPLE, MEASURED, images), seconds, None)
     assert all(goal.is_met(candidate) for candidate in candidates[-1:] if not isinstance(goal, Size))

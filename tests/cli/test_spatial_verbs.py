@@ -3,23 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
+from command_line import run as engram
 
 from engram import models
 from engram.datasets import arrays, wardrobe
 from engram.training.fit import fit
-
-
-def engram(*arguments: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "engram", *map(str, arguments)]
-    return subprocess.run(
-        command, capture_output=True, text=True, check=False, env=os.environ | {"CUDA_VISIBLE_DEVICES": ""}
-    )
 
 
 def result(*arguments: object) -> dict[str, float]:

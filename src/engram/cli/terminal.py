@@ -27,6 +27,7 @@ def tell(result: dict[str, Any], prose: str, as_json: bool) -> None:
 
 def hear_notices() -> None:
     """From now on, tell every Notice on standard error in one line."""
+    _told.clear()
     otherwise = warnings.showwarning
 
     def show(message: Warning | str, *where: Any, **more: Any) -> None:

@@ -25,10 +25,11 @@ def regression(x: Floats, y: NDArray[np.floating], ridge: float = 1e-6) -> Dense
     ridge: what each weight's square costs, as a share of the inputs' mean variance; it keeps constant inputs at 0.
     """
     centre, target = x.mean(axis=0, dtype=np.float64), y.mean(axis=0, dtype=np.float64)
-    x, y = x - centre.astype(np.float32), y - target
-    square = (x.T @ x).astype(np.float64)
+    # In float64: the ridge is smaller than what float32 loses, and the weights would be those of one processor's sums.
+    x, y = x - centre, y - target
+    square = x.T @ x
     square[np.diag_indices_from(square)] += ridge * np.trace(square) / len(square) or 1.0
-    weight = np.linalg.solve(square, x.T.astype(np.float64) @ y)
+    weight = np.linalg.solve(square, x.T @ y)
     return Dense(weight.astype(np.float32), (target - centre @ weight).astype(np.float32), "none")
 
 

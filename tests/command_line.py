@@ -1,0 +1,40 @@
+"""The command line, run in this process: a test pays for what a verb does, and not for another import of torch."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import warnings
+from contextlib import chdir, redirect_stderr, redirect_stdout
+from io import BytesIO, TextIOWrapper
+from pathlib import Path
+from unittest import mock
+
+from engram.cli.main import main
+from engram.datasets.notices import Notice
+
+
+def run(*arguments: object, cwd: Path | str = ".", **environment: str) -> subprocess.CompletedProcess[str]:
+    """What `engram ARGUMENTS` ends with and prints. Whatever it would end in a traceback with is raised."""
+    words = ["engram", *map(str, arguments)]
+    out, err = (TextIOWrapper(BytesIO(), encoding="utf-8", write_through=True) for _ in range(2))
+    interrupt, code = signal.getsignal(signal.SIGINT), 0
+    with (
+        chdir(cwd),
+        mock.patch.object(sys, "argv", words),
+        mock.patch.dict(os.environ, {"CUDA_VISIBLE_DEVICES": ""} | environment),
+        warnings.catch_warnings(),
+        redirect_stdout(out),
+        redirect_stderr(err),
+    ):
+        warnings.simplefilter("default", Notice)  # a notice is told; any other warning still fails the test
+        try:
+            main()
+        except SystemExit as end:
+            code = int(end.code or 0)
+        finally:
+            signal.signal(signal.SIGINT, interrupt)
+    printed, told = (stream.buffer.getvalue().decode() for stream in (out, err))  # type: ignore[attr-defined]
+    return subprocess.CompletedProcess(words, code, printed, told)
