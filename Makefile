@@ -10,7 +10,7 @@ ifneq ($(wildcard ../shared/data/.),)
 export ENGRAM_DATA ?= $(abspath ../shared/data)
 endif
 
-.PHONY: help reproduce compare test check format bench-training bench-archive bench-rates bench-transform bench-codec bench-pixel bench-dataset bench-remote bench-ray bench-sizes bench-scale clean
+.PHONY: help reproduce compare test check test-processors test-sanitized format bench-training bench-archive bench-rates bench-transform bench-codec bench-pixel bench-dataset bench-remote bench-ray bench-sizes bench-scale clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -22,14 +22,20 @@ reproduce: $(INSTALLED) ## the paper, whole: train, judge, and write out/reprodu
 compare: $(INSTALLED) ## every method and the classical formats on one axis: out/comparison/report.html
 	$(RUN)/engram compare fashion-mnist --out out/comparison $(ARGS)
 
-test: $(INSTALLED) ## all tests, without a network
-	$(RUN)/pytest $(ARGS)
+test: $(INSTALLED) ## all tests, on all cores, without a network
+	$(RUN)/pytest -n auto --dist worksteal $(ARGS)
 
-check: $(INSTALLED) ## formatter, linter, type checker, tests
+check: $(INSTALLED) ## the gate: formatter, linter, type checker, tests
 	$(RUN)/ruff format --check src tests benchmarks
 	$(RUN)/ruff check src tests benchmarks
 	$(RUN)/mypy
-	$(RUN)/pytest $(ARGS)
+	$(RUN)/pytest -n auto --dist worksteal $(ARGS)
+
+test-processors: $(INSTALLED) ## the tests of numbers, as other processors compute them: ARGS="--turn 3"
+	$(RUN)/python tests/processors.py $(ARGS)
+
+test-sanitized: $(INSTALLED) ## the C code under sanitizers, against mutated streams and models: ARGS="--seconds 30"
+	$(RUN)/python tests/fuzz/sanitized_kernel.py $(or $(ARGS),--mutants 30000)
 
 format: $(INSTALLED) ## format the code
 	$(RUN)/ruff format src tests benchmarks

@@ -1,4 +1,4 @@
-"""The kernel in C, built with the address and undefined-behaviour sanitizers, meets streams and models that are mutated.
+"""The kernel in C, built with the address and undefined-behaviour sanitizers, meets mutated streams and models.
 
     python tests/fuzz/sanitized_kernel.py --mutants 30000
     python tests/fuzz/sanitized_kernel.py --seconds 30
@@ -16,14 +16,13 @@ import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 TESTS = Path(__file__).parents[1]
 SOURCE = TESTS.parent / "src" / "engram" / "codecs" / "pixel" / "kernel.c"
-FLAGS = ("-O1", "-g", "-shared", "-fPIC", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
+FLAGS = ("-O2", "-g", "-shared", "-fPIC", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
 LOADED = "ENGRAM_SANITIZED_KERNEL"
 SHAPES = {
     (8, 8, 1): {},
@@ -79,15 +78,6 @@ def meet(mutants: int | None, seconds: float | None) -> int:
             except EngramError:
                 met += 1
                 continue
-        if met % 20 == 19:  # the same network, each output at its limits
-            networks = codec.network.networks
-            layers = networks[0].layers
-            extreme = replace(layers[-1], bias=np.resize([2**22, -(2**22)], len(layers[-1].bias)).astype(np.int64))
-            try:
-                changed = replace(networks[0], layers=(*layers[:-1], extreme))
-                codec = Pixel(replace(codec.network, networks=(changed, *networks[1:])), codec.step)
-            except (EngramError, TypeError, ValueError):
-                pass
         count = int(random.integers(0, 9))
         noise = random.integers(0, 256, (count, *codec.image_shape), np.uint8)
         noise *= random.integers(0, 2, noise.shape, np.uint8)
