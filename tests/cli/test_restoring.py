@@ -8,11 +8,18 @@ from engram.cli.learned import Collection, pixels
 from engram.codecs.dial import largest_error_for
 from engram.codecs.goals import Goal, LargestError, Quality, Size
 from engram.datasets import wardrobe
+from engram.training import learning
+
+
+@pytest.fixture(autouse=True)
+def _few_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(learning, "LEAST_STEPS", 120)
+
 
 SAMPLE, MEASURED = wardrobe.draw(600, 0), wardrobe.draw(64, 1)
 
 
-def learned(goal: Goal, images: int, seconds: float = 2.0) -> list[tuple[str, int]]:
+def learned(goal: Goal, images: int, seconds: float = 1.0) -> list[tuple[str, int]]:
     """The ids and the largest errors of the codecs that are learned, each measured."""
     candidates = pixels(goal, Collection(SAMPLE, MEASURED, images), seconds, None)
     assert all(goal.is_met(candidate) for candidate in candidates[-1:] if not isinstance(goal, Size))

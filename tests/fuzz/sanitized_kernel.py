@@ -46,6 +46,7 @@ def build(folder: Path) -> tuple[Path, str] | None:
 
 def meet(mutants: int | None, seconds: float | None) -> int:
     """How many mutants were met: streams, counts, pixels to encode, weights and neighbourhoods."""
+    started = time.monotonic()
     sys.path += [str(TESTS / "codecs")]
     from sample_networks import pictures, pixel
 
@@ -59,7 +60,7 @@ def meet(mutants: int | None, seconds: float | None) -> int:
     import engram.codecs.pixel.codec as module
 
     module.library = kernel.library  # type: ignore[attr-defined]
-    random, started, met, read = np.random.default_rng(time.time_ns() % 2**32), time.monotonic(), 0, 0
+    random, met, read = np.random.default_rng(time.time_ns() % 2**32), 0, 0
     print("seed", random.bit_generator.seed_seq.entropy, flush=True)  # type: ignore[attr-defined]
     codecs = [
         freeze(pixel(shape, max_error=error, **options), pictures(20, shape))

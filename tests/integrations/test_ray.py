@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from importlib import metadata
@@ -46,8 +48,13 @@ for verb in (pack_verb, archives.info):
 
 @pytest.fixture(scope="module")
 def simulated() -> Iterator[Any]:
-    """A head without cores and two nodes of one core; all of their processes are gone in the end."""
-    with pytest.MonkeyPatch.context() as patched:
+    """A head without cores and two nodes of one core; all of their processes are gone in the end.
+
+    One at a time on a machine: where tests run side by side, the second cluster waits for the first to be gone.
+    """
+    lock = (Path(tempfile.gettempdir()) / f"engram-ray-{os.getuid()}.lock").open("w")
+    with lock, pytest.MonkeyPatch.context() as patched:
+        fcntl.flock(lock, fcntl.LOCK_EX)
         patched.setenv("RAY_USAGE_STATS_ENABLED", "0")
         patched.setenv("RAY_AUTH_MODE", "disabled")
         patched.setenv("PYTHONPATH", str(Path(__file__).parent), prepend=os.pathsep)
