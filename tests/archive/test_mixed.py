@@ -28,6 +28,7 @@ from engram.codecs.raw import Raw
 from engram.datasets import folders, source
 from engram.datasets.assortment import Assortment
 from engram.datasets.canvases import share
+from engram.files import OutputExists
 from engram.integrations.dataset import ArchiveDataset
 
 SIZES = [(5, 4), (4, 5), (5, 4), (9, 2), (1, 1), (5, 4), (4, 5)]
@@ -194,6 +195,40 @@ def test_resuming_with_other_images(tmp_path: Path, pixels: list[np.ndarray[Any,
     write(tmp_path / "others", [(8, 8), (3, 3), (8, 8), (3, 3)])
     with pytest.raises(ResumeMismatch, match=r"a\.egm\.parts was begun with other codecs"):
         pack(assortment(tmp_path / "others"), tmp_path / "a.egm", resume=True)
+
+
+def test_resuming_when_a_picture_has_changed(tmp_path: Path, pixels: list[np.ndarray[Any, Any]]) -> None:
+    """Under its old name, in an archive of the parts that was whole."""
+
+    def stop(done: int, total: int) -> None:
+        if done > 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        pack(assortment(tmp_path / "pictures"), tmp_path / "a.egm", progress=stop)
+    whole = [place.stem for place in parts_of(tmp_path / "a.egm").glob("*.egm")]
+    assert whole == ["00000"]
+    picture = tmp_path / "pictures" / "ape" / "00000.png"
+    kept = picture.read_bytes()
+    Image.fromarray(255 - np.asarray(Image.open(picture))).save(picture)
+    with pytest.raises(ResumeMismatch, match=r"00000\.egm was made from other images; pack afresh without --resume"):
+        pack(assortment(tmp_path / "pictures"), tmp_path / "a.egm", resume=True)
+    picture.write_bytes(kept)
+    parts_of(tmp_path / "a.egm").joinpath("00000.sha256").unlink()  # killed just before it was written
+    assert pack(assortment(tmp_path / "pictures"), tmp_path / "a.egm", resume=True).images_resumed == 0
+    with archive.open(tmp_path / "a.egm") as opened:
+        assert same(opened[:], pixels)
+
+
+@pytest.mark.parametrize("name", ["precious.egm", "00000.png", "00001.egm", "x.part", "00000.codec.egm/x"])
+def test_a_folder_of_the_users_is_left_alone(name: str, tmp_path: Path, pixels: list[np.ndarray[Any, Any]]) -> None:
+    precious = parts_of(tmp_path / "a.egm") / name
+    precious.parent.mkdir(parents=True)
+    precious.write_bytes(b"precious")
+    with pytest.raises(OutputExists, match=r"a\.egm\.parts .*holds something else; move it away"):
+        pack(assortment(tmp_path / "pictures"), tmp_path / "a.egm")
+    assert precious.read_bytes() == b"precious"
+    assert not (tmp_path / "a.egm").exists()
 
 
 def test_damage(mixed: Path, tmp_path: Path, pixels: list[np.ndarray[Any, Any]]) -> None:

@@ -1,14 +1,16 @@
 """Archives of images of many sizes: each canvas is packed to an archive of its own, and all become one file.
 
-What is done lies in PATH.parts: for each canvas the codec, as an archive of no images, then its archive. Where a pack
-is taken up again, codecs and whole archives are found there.
+What is done lies in PATH.parts: for each canvas the codec, as an archive of no images, then its archive, then the
+SHA-256 of the pixels that it was made of. Where a pack is taken up again, codecs and whole archives are found there,
+and the pixels are compared.
 """
 
 from __future__ import annotations
 
+import re
 import shutil
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -28,9 +30,13 @@ from engram.codecs.contract import Codec
 from engram.datasets.assortment import Assortment
 from engram.datasets.canvases import Canvas, in_order
 from engram.datasets.progress import Progress, shifted
+from engram.datasets.stream import Stream
 from engram.errors import EngramError
 from engram.files import OutputExists, replacing_file
-from engram.images import ImageSet
+from engram.images import ImageSet, Pixels
+
+_PART = re.compile(r"\d{5}\.(codec|egm|sha256)(\.[a-z]+)*")
+"""The names of what lies in PATH.parts; a folder that holds anything else is the user's."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,7 +130,9 @@ def _begin(folder: Path, choices: Sequence[Choice], resume: bool) -> None:
         if there is None or [each.codec.model for each in there] != [each.codec.model for each in choices]:
             raise ResumeMismatch(f"{folder} was begun with other codecs; pack afresh without --resume")
         return
-    if folder.is_dir() and any(each.suffix not in (".egm", ".codec", ".part", ".blocks") for each in folder.iterdir()):
+    found = list(folder.iterdir()) if folder.is_dir() else []
+    ours = all(each.is_file() and _PART.fullmatch(each.name) for each in found)
+    if found and not (ours and any(each.name.startswith("00000.codec") for each in found)):
         raise OutputExists(f"{folder} is needed for the parts of the archive, and holds something else; move it away")
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
@@ -144,14 +152,38 @@ def _pack_canvas(
     progress: Progress | None,
 ) -> int:
     """How many images were there already."""
-    stream = images.on(canvas)
-    if resume and place.exists():
+    stream, digest = _Digested(images.on(canvas)), place.with_suffix(".sha256")
+    if resume and place.exists() and digest.exists():
         with Archive(place) as archive:
-            if len(archive) != len(stream) or archive.names != stream.known.names:
-                raise ResumeMismatch(f"{place} was made from other images; pack afresh without --resume")
+            same = len(archive) == len(stream) and archive.names == stream.known.names
+        if not same or digest.read_bytes() != stream.sha256_of_all():
+            raise ResumeMismatch(f"{place} was made from other images; pack afresh without --resume")
         return len(stream)
+    place.unlink(missing_ok=True)  # it was made, and of what was not yet written down
     packed = pack(stream, codec, place, block_size=block_size, embed_model=embeds, resume=resume, progress=progress)
+    with replacing_file(digest) as file:
+        file.write(stream.seen.digest())
     return packed.images_resumed
+
+
+class _Digested(Stream):
+    """A stream with the SHA-256 of the pixels that have passed."""
+
+    def __init__(self, stream: Stream) -> None:
+        self.name, self.known, self.notices = stream.name, stream.known, stream.notices
+        self.seen, self._stream = sha256(), stream
+
+    def pixels(self, rows: range) -> Iterator[Pixels]:
+        for piece in self._stream.pixels(rows):
+            self.seen.update(piece.tobytes())
+            yield piece
+
+    def sha256_of_all(self) -> bytes:
+        """Of all pixels, which are read for it."""
+        self.seen = sha256()
+        for _ in self.pieces():
+            pass
+        return self.seen.digest()
 
 
 def _order(canvases: Sequence[Canvas], images: int) -> bytes | None:
