@@ -182,13 +182,19 @@ def test_a_pack_that_is_interrupted_goes_on(tmp_path: Path, pixels: list[np.ndar
     assert begun(path) is None
 
 
-def test_resuming_with_other_images(tmp_path: Path, pixels: list[np.ndarray[Any, Any]]) -> None:
+def begin(folder: Path) -> None:
+    """Packs `pictures` to a.egm, and is interrupted when the first canvas is done."""
+
     def stop(done: int, total: int) -> None:
         if done > 3:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        pack(assortment(tmp_path / "pictures"), tmp_path / "a.egm", progress=stop)
+        pack(assortment(folder / "pictures"), folder / "a.egm", progress=stop)
+
+
+def test_resuming_with_other_images(tmp_path: Path, pixels: list[np.ndarray[Any, Any]]) -> None:
+    begin(tmp_path)
     (tmp_path / "pictures" / "ape" / "00000.png").rename(tmp_path / "pictures" / "ape" / "0.png")
     with pytest.raises(ResumeMismatch, match=r"00000\.egm was made from other images; pack afresh without --resume"):
         pack(assortment(tmp_path / "pictures"), tmp_path / "a.egm", resume=True)
@@ -199,13 +205,7 @@ def test_resuming_with_other_images(tmp_path: Path, pixels: list[np.ndarray[Any,
 
 def test_resuming_when_a_picture_has_changed(tmp_path: Path, pixels: list[np.ndarray[Any, Any]]) -> None:
     """Under its old name, in an archive of the parts that was whole."""
-
-    def stop(done: int, total: int) -> None:
-        if done > 3:
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        pack(assortment(tmp_path / "pictures"), tmp_path / "a.egm", progress=stop)
+    begin(tmp_path)
     whole = [place.stem for place in parts_of(tmp_path / "a.egm").glob("*.egm")]
     assert whole == ["00000"]
     picture = tmp_path / "pictures" / "ape" / "00000.png"

@@ -102,7 +102,7 @@ def test_a_projection_is_a_model_that_freezes(method: str) -> None:
     assert model.facts["options"] == {"units": 3}
     assert 0 < model.facts["losses"][0] < np.square(rows_of(images) - rows_of(images).mean(axis=0)).mean()
     assert ("explained" in model.facts) == (method == "isomap")
-    assert frozen_over_floats(model, images, 6) == pytest.approx(1, abs=0.02 if method != "isomap" else 0.35)
+    assert frozen_over_floats(model, images, 6) == pytest.approx(1, abs=0.02 if method != "isomap" else 0.2)
 
 
 def frozen_over_floats(model: Model, images: ImageSet, bits: int) -> float:

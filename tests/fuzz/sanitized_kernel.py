@@ -45,7 +45,7 @@ def build(folder: Path) -> tuple[Path, str] | None:
 
 
 def meet(mutants: int | None, seconds: float | None) -> int:
-    """How many mutants were met: streams, counts, pixels to encode, weights and neighbourhoods."""
+    """How many mutants were met: streams, counts, pixels to encode, and models."""
     started = time.monotonic()
     sys.path += [str(TESTS / "codecs")]
     from sample_networks import pictures, pixel

@@ -134,15 +134,14 @@ def test_every_lengthening_is_refused(small: Path) -> None:
 
 
 def test_every_changed_byte_is_found_and_named(small: Path) -> None:
-    """Every bit of every byte, and all of its bits at once; of the raw archive 24 other values of each byte besides."""
+    """All 255 other values of every byte of the raw archive; of the others every bit and the extremes."""
     whole = small.read_bytes()
     expected = archive.load(small)
     parts = [part_of(small, offset) for offset in range(len(whole))]
     few = {1 << bit for bit in range(8)} | {0xFF}
-    random = np.random.default_rng(0)
     file = os.open(small, os.O_WRONLY)
     for offset, byte in enumerate(whole):
-        for change in few | set(random.integers(1, 256, 24 * archive_is_raw(whole)).tolist()):
+        for change in range(1, 256) if archive_is_raw(whole) else few:
             os.pwrite(file, bytes([byte ^ change]), offset)
             found = list(pieces(small, expected))
             assert found, f"byte {offset} ^ {change:#x} went unnoticed"
