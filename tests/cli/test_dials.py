@@ -52,7 +52,7 @@ def test_a_quality_is_met(place: Path) -> None:
 
 @pytest.mark.parametrize(("dial", "largest"), [((), 0), (("--lossless",), 0), (("--max-error", "3"), 3)])
 def test_a_largest_error_is_kept_by_what_was_learned(dial: tuple[str, ...], largest: int, place: Path) -> None:
-    done = pack(place, *dial, "--budget", "3s")
+    done = pack(place, *dial, "--budget", "60steps")
     assert done.returncode == 0, done.stderr
     assert engram.info(place / "a.egm").codec == "pixel"
     row = engram.measure(place / "a.egm", IMAGES)
@@ -62,7 +62,7 @@ def test_a_largest_error_is_kept_by_what_was_learned(dial: tuple[str, ...], larg
 
 @pytest.mark.parametrize(("wanted", "codec"), [(40, "pixel"), (14, "frozen")])
 def test_a_quality_without_a_model_is_reached(wanted: int, codec: str, place: Path) -> None:
-    done = pack(place, "--psnr", str(wanted), "--budget", "4s")
+    done = pack(place, "--psnr", str(wanted), "--budget", "60steps")
     assert done.returncode == 0, done.stderr
     assert engram.info(place / "a.egm").codec == codec
     row, said = engram.measure(place / "a.egm", IMAGES), json.loads(done.stdout)
@@ -73,14 +73,26 @@ def test_a_quality_without_a_model_is_reached(wanted: int, codec: str, place: Pa
 
 @pytest.mark.parametrize("wanted", [3.0, 12.0])
 def test_a_size_without_a_model_is_reached(wanted: float, place: Path) -> None:
-    done = pack(place, "--bytes", str(wanted), "--budget", "4s")
+    done = pack(place, "--bytes", str(wanted), "--budget", "60steps")
     assert done.returncode == 0, done.stderr
     assert engram.info(place / "a.egm").bytes_by_part["blocks"] / len(IMAGES) == pytest.approx(wanted, rel=0.04)
 
 
 def test_a_size_is_reached_without_torch(place: Path) -> None:
     blocked = "import sys; sys.modules['torch'] = None; from engram.cli import main; main()"
-    command = [sys.executable, "-c", blocked, "pack", "images.npz", "-o", "a.egm", "--bytes", "50", "--budget", "9s"]
+    command = [
+        sys.executable,
+        "-c",
+        blocked,
+        "pack",
+        "images.npz",
+        "-o",
+        "a.egm",
+        "--bytes",
+        "50",
+        "--budget",
+        "60steps",
+    ]
     done = subprocess.run(command, cwd=place, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stderr.count("Less is learned without torch; `pip install 'engram[train]'` saves bytes") == 1
@@ -96,10 +108,10 @@ def test_a_size_above_that_of_the_images_takes_all_of_them(place: Path) -> None:
 def test_noise_takes_the_bytes_asked_for_and_no_fewer_than_there_are(place: Path) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (100, 12, 12, 1), np.uint8)
     np.savez(place / "images.npz", images=noise)
-    done = pack(place, "--bytes", "2", "--budget", "1s")
+    done = pack(place, "--bytes", "2", "--budget", "60steps")
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["psnr_db"] < 12
-    done = pack(place, "--bytes", "0.01", "--budget", "1s", "--force")
+    done = pack(place, "--bytes", "0.01", "--budget", "60steps", "--force")
     assert done.returncode == 2
     assert "0.01 bytes an image are out of reach: the fewest that images like these were brought to are" in done.stderr
 
@@ -107,7 +119,7 @@ def test_noise_takes_the_bytes_asked_for_and_no_fewer_than_there_are(place: Path
 def test_accuracy_is_kept_as_asked_by_a_judge_that_is_given(place: Path) -> None:
     fit(WHOLE, "classifier", epochs=16, momentum=0.9, batch_size=16).save(place / "judge")
     arrays.save(place / "images.npz", WHOLE)
-    done = pack(place, "--accuracy-loss", "5", "--judge", "judge", "--budget", "2s")
+    done = pack(place, "--accuracy-loss", "5", "--judge", "judge", "--budget", "60steps")
     assert done.returncode == 0, done.stderr
     said = json.loads(done.stdout)
     assert said["accuracy_of_originals"] > 0.8
@@ -119,7 +131,7 @@ def test_accuracy_is_kept_as_asked_by_a_judge_that_is_given(place: Path) -> None
 
 
 def test_accuracy_is_kept_as_asked_by_a_judge_that_is_learned(place: Path) -> None:
-    done = pack(place, "--accuracy-loss", "10", "--budget", "2s")
+    done = pack(place, "--accuracy-loss", "10", "--budget", "60steps")
     assert done.returncode == 0, done.stderr
     said = json.loads(done.stdout)
     assert said["accuracy"] >= said["accuracy_of_originals"] - 0.1
@@ -148,7 +160,7 @@ def test_a_budget_of_0_takes_a_model_that_engram_brings(shape: tuple[int, int], 
 
 
 def test_an_archive_is_a_model_for_more_images(place: Path) -> None:
-    assert pack(place, "--max-error", "3", "--budget", "1s").returncode == 0
+    assert pack(place, "--max-error", "3", "--budget", "60steps").returncode == 0
     (place / "a.egm").rename(place / "b.egm")
     done = pack(place, "-m", "b.egm", "--max-error", "4")
     assert done.returncode == 0, done.stderr

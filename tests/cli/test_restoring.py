@@ -8,27 +8,21 @@ from engram.cli.learned import Collection, pixels
 from engram.codecs.dial import largest_error_for
 from engram.codecs.goals import Goal, LargestError, Quality, Size
 from engram.datasets import wardrobe
-from engram.training import learning
-
-
-@pytest.fixture(autouse=True)
-def _few_steps(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(learning, "LEAST_STEPS", 120)
-
+from engram.training.budget import Budget
 
 SAMPLE, MEASURED = wardrobe.draw(600, 0), wardrobe.draw(64, 1)
 
 
-def learned(goal: Goal, images: int, seconds: float = 1.0) -> list[tuple[str, int]]:
+def learned(goal: Goal, images: int, steps: int = 60) -> list[tuple[str, int]]:
     """The ids and the largest errors of the codecs that are learned, each measured."""
-    candidates = pixels(goal, Collection(SAMPLE, MEASURED, images), seconds, None)
+    candidates = pixels(goal, Collection(SAMPLE, MEASURED, images), Budget(steps=steps), None)
     assert all(goal.is_met(candidate) for candidate in candidates[-1:] if not isinstance(goal, Size))
     return [(candidate.codec.id, candidate.codec.max_error or 0) for candidate in candidates]
 
 
 def test_a_quality_is_met_by_a_coarser_code_and_its_restoration() -> None:
     goal = Quality(34)
-    [(codec, largest)] = learned(goal, 10**7)
+    [(codec, largest)] = learned(goal, 20_000)
     assert codec == "restored"
     assert largest > 2 * largest_error_for(goal, MEASURED.images)
 
@@ -38,9 +32,9 @@ def test_for_few_images_no_restoration_pays() -> None:
 
 
 def test_a_size_is_taken_with_and_without_a_restoration() -> None:
-    assert [codec for codec, _ in learned(Size(70), 10**7)] == ["pixel", "pixel", "restored"]
+    assert [codec for codec, _ in learned(Size(70), 20_000)] == ["pixel", "pixel", "restored"]
 
 
 @pytest.mark.parametrize("goal", [LargestError(8), Quality(60)])
 def test_what_must_be_near_is_not_restored(goal: Goal) -> None:
-    assert [codec for codec, _ in learned(goal, 10**7, 1.0)] == ["pixel"]
+    assert [codec for codec, _ in learned(goal, 20_000)] == ["pixel"]

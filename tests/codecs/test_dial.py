@@ -23,6 +23,7 @@ from engram.codecs.pca import fit_pca
 from engram.datasets import wardrobe
 from engram.errors import UsageError
 from engram.evaluation.distortion import psnr_db
+from engram.training.budget import Budget
 from engram.training.learning import learn
 
 IMAGES = wardrobe.draw(640, 0)
@@ -49,7 +50,7 @@ def test_rounding_stays_within_the_largest_error(max_error: int, value: int) -> 
 
 
 def test_rounded_images_are_what_a_pixel_code_gives_back() -> None:
-    codec = learn(IMAGES[:40], max_error=9, budget_seconds=0.01)
+    codec = learn(IMAGES[:40], Budget(steps=100), max_error=9)
     some = IMAGES.images[:5]
     assert np.array_equal(codec.decode(codec.encode(some), 5), rounded(some, 9))
 

@@ -15,4 +15,4 @@ def test_the_kernel_under_sanitizers() -> None:
     if done.returncode == 77:
         pytest.skip(done.stdout.strip())
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "mutants, nothing found" in done.stdout
+    assert "nothing found" in done.stdout

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from engram.codecs.goals import Goal
     from engram.images import ImageSet
     from engram.layers import Network
+    from engram.training.budget import Budget
 
 SAMPLE = 20_000
 """How many images of a collection are learned from, at most."""
@@ -67,14 +68,17 @@ class Dial:
         return LargestError(self.max_error or 0)
 
 
-def seconds_of(budget: str) -> float:
-    """The seconds of "90s", "2m", "1.5h" or "0". Raises UsageError."""
+def budget_of(words: str) -> Budget:
+    """The budget of "90s", "2m", "1.5h", "500steps" or "0". Raises UsageError."""
     from engram.errors import UsageError
+    from engram.training.budget import Budget
 
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)([smh]?)", budget.strip())
+    found = re.fullmatch(r"(?P<time>\d+(?:\.\d+)?)(?P<unit>[smh]?)|(?P<steps>\d+) ?steps", words.strip())
     if not found:
-        raise UsageError(f"--budget is a time such as 90s, 2m or 1h, or 0 to learn nothing, not {budget!r}")
-    return float(found[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[found[2]]
+        raise UsageError(f"--budget is a time such as 90s, 2m or 1h, or 500steps, or 0 to learn nothing, not {words!r}")
+    if found["steps"]:
+        return Budget(steps=int(found["steps"]))
+    return Budget(float(found["time"]) * {"": 1, "s": 1, "m": 60, "h": 3600}[found["unit"]])
 
 
 def with_model(sample: ImageSet, model: str, dial: Dial, judging: Judging | None = None) -> Codec:

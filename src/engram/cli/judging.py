@@ -13,6 +13,7 @@ from engram.images import ImageSet, Pixels
 if TYPE_CHECKING:
     from engram.codecs.goals import Recognition
     from engram.evaluation.judge import Judge
+    from engram.training.budget import Budget
     from engram.training.judging import Progress
 
 MOST_JUDGED = 2000
@@ -70,7 +71,7 @@ def check_labels(name: str, images: ImageSet) -> None:
 
 
 def judging(
-    model: Path | None, rest: ImageSet, measured: ImageSet, budget_seconds: float, progress: Progress | None
+    model: Path | None, rest: ImageSet, measured: ImageSet, budget: Budget, progress: Progress | None
 ) -> Judging:
     """The judge of a model file or a name that engram brings.
 
@@ -83,7 +84,7 @@ def judging(
         return Judging(name, judge_of(name), measured)
     from engram.training.judging import learn_judge
 
-    return Judging(LEARNED, Judge(learn_judge(rest, budget_seconds, progress=progress)), measured)
+    return Judging(LEARNED, Judge(learn_judge(rest, budget, progress=progress)), measured)
 
 
 def brought_for(images: ImageSet) -> str | None:

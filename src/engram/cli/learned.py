@@ -1,7 +1,7 @@
 """What `engram pack` learns of a collection where no model is given, and which of all that is best for the goal.
 
-Each learner makes candidates for a goal in the time it is given, or none where it has nothing to offer. A new kind of
-code becomes one more function in LEARNERS.
+Each learner says whether it may have something to offer, and makes candidates for a goal in its part of the budget. A
+new kind of code becomes one more Learner in LEARNERS.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from math import prod
 from typing import TYPE_CHECKING
 
 import typer
@@ -19,6 +20,7 @@ from engram.codecs.contract import Codec
 from engram.codecs.goals import Fidelity, Goal, LargestError, Size
 from engram.codecs.spatial.codec import Spatial
 from engram.images import ImageSet
+from engram.training.budget import Budget
 
 if TYPE_CHECKING:
     from engram.codecs.restored.network import Restoration
@@ -40,6 +42,8 @@ RESTORED_ERRORS = range(2, 33)
 """The largest errors that are worth restoring: finer codes leave little to guess, coarser ones are no good."""
 RESTORATION_BYTES = 7000
 """What a restoration adds to a model, about."""
+BYTES_A_WEIGHT = 0.7
+"""What a weight of a small pixel network takes, at least."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,46 +59,59 @@ class Collection:
         return Candidate(codec, self.measured.images, self.images, len(codec.model))
 
 
-Learner = Callable[[Goal, Collection, float, Progress | None], list[Candidate]]
-"""(goal, collection, seconds, progress) to candidates; at least one second is to be expected."""
+Learn = Callable[[Goal, Collection, Budget, Progress | None], list[Candidate]]
 
 
-def principal(goal: Goal, collection: Collection, seconds: float, progress: Progress | None) -> list[Candidate]:
+@dataclass(frozen=True)
+class Learner:
+    """learn: (goal, collection, budget, progress) to candidates. offers: whether some may be worth it."""
+
+    learn: Learn
+    offers: Callable[[Goal, Collection], bool] = lambda goal, collection: True
+
+
+def _of_any_error(goal: Goal, collection: Collection) -> bool:
+    return not isinstance(goal, LargestError)
+
+
+def principal(goal: Goal, collection: Collection, budget: Budget, progress: Progress | None) -> list[Candidate]:
     """Principal components at the rate that meets the goal: a small model, for low rates and few images."""
     from engram.codecs.principal import principal_components
 
-    if isinstance(goal, LargestError):
-        return []
-    return principal_components(goal, collection.rest, collection.candidate, seconds / 2)
+    return principal_components(goal, collection.rest, collection.candidate, budget.seconds / 2)
 
 
-def pixels(goal: Goal, collection: Collection, seconds: float, progress: Progress | None) -> list[Candidate]:
+def _smallest_pays(goal: Goal, collection: Collection) -> bool:
+    """Whether the smallest pixel network takes less than the whole collection does deflated."""
+    from engram.codecs.raw import Raw
+    from engram.training.learning import weights_of_smallest
+
+    shape = collection.measured.image_shape
+    deflated = Candidate(Raw(shape), collection.measured.images, collection.images, 0)
+    return BYTES_A_WEIGHT * weights_of_smallest(shape) < deflated.bytes_in_all
+
+
+def pixels(goal: Goal, collection: Collection, budget: Budget, progress: Progress | None) -> list[Candidate]:
     """A pixel code with the largest error that meets the goal, or with a larger one and a restoration."""
     from engram.codecs.dial import LARGEST_ERROR, deflated_bytes, largest_error_for
     from engram.codecs.pixel.codec import Pixel
     from engram.codecs.restored.codec import Restored
     from engram.training.learning import learn, learn_restoration
 
-    def learned(max_error: int, budget_seconds: float) -> Candidate:
+    def learned(max_error: int, budget: Budget) -> Candidate:
+        images = collection.images
         return collection.candidate(
-            learn(
-                collection.rest,
-                images=collection.images,
-                max_error=max_error,
-                budget_seconds=budget_seconds,
-                progress=progress,
-            )
+            learn(collection.rest, budget, images=images, max_error=max_error, progress=progress)
         )
 
-    measured = collection.measured.images
+    measured, started = collection.measured.images, time.perf_counter()
     if isinstance(goal, LargestError):
-        return [learned(goal.max_error, seconds)]
-    started = time.perf_counter()
+        return [learned(goal.max_error, budget)]
     if isinstance(goal, Fidelity):
-        restored = _restoration_for(goal, collection, RESTORING * seconds, progress)
+        restored = _restoration_for(goal, collection, budget.part(RESTORING), progress)
         if restored is None:
-            return [learned(largest_error_for(goal, measured), seconds - (time.perf_counter() - started))]
-        found = learned(restored.largest_change, seconds - (time.perf_counter() - started))
+            return [learned(largest_error_for(goal, measured), budget.since(started))]
+        found = learned(restored.largest_change, budget.since(started))
         assert isinstance(found.codec, Pixel)
         return [collection.candidate(Restored(found.codec, restored))]
     assert isinstance(goal, Size)
@@ -111,21 +128,19 @@ def pixels(goal: Goal, collection: Collection, seconds: float, progress: Progres
     if SHARE_OF_DEFLATED * deflated_bytes(measured, LARGEST_ERROR) > goal.bytes_per_image:
         return []
     max_error = aimed(SHARE_OF_DEFLATED)
-    first = learned(max_error, FIRST_TRY * seconds)
+    first = learned(max_error, budget.part(FIRST_TRY))
     better = aimed(first.bytes_per_image / deflated_bytes(measured, max_error))
-    last = (1 - RESTORING if better in RESTORED_ERRORS else 1.0) * seconds - (time.perf_counter() - started)
-    second = learned(better, last)
-    if better not in RESTORED_ERRORS:
+    restores = better in RESTORED_ERRORS
+    second = learned(better, budget.part(1 - RESTORING * restores).since(started))
+    if not restores:
         return [first, second]
     assert isinstance(second.codec, Pixel)
-    restoration = learn_restoration(
-        collection.rest, better, budget_seconds=seconds - (time.perf_counter() - started), progress=progress
-    )
+    restoration = learn_restoration(collection.rest, budget.since(started), better, progress=progress)
     return [first, second, collection.candidate(Restored(second.codec, restoration))]
 
 
 def _restoration_for(
-    goal: Fidelity, collection: Collection, seconds: float, progress: Progress | None
+    goal: Fidelity, collection: Collection, budget: Budget, progress: Progress | None
 ) -> Restoration | None:
     """The restoration of the coarsest of some pixel codes with which the goal is still met; None where none pays."""
     from engram.codecs.dial import deflated_bytes, largest_error_for, rounded
@@ -140,15 +155,13 @@ def _restoration_for(
         saved = SHARE_OF_DEFLATED * (deflated_bytes(measured, alone) - deflated_bytes(measured, error))
         if saved * collection.images <= RESTORATION_BYTES:
             continue
-        restoration = learn_restoration(
-            collection.rest, error, budget_seconds=seconds / len(COARSER), progress=progress
-        )
+        restoration = learn_restoration(collection.rest, budget.part(1 / len(COARSER)), error, progress=progress)
         if goal.is_kept(measured, restoration.restored(rounded(measured, error))):
             return restoration
     return None
 
 
-def jpeg_files(goal: Goal, collection: Collection, seconds: float, progress: Progress | None) -> list[Candidate]:
+def jpeg_files(goal: Goal, collection: Collection, budget: Budget, progress: Progress | None) -> list[Candidate]:
     """The coefficients of images that were JPEG files, which take fewer bytes than their pixels at any high quality."""
     from engram.codecs.jpeg.fitting import fit_jpeg
 
@@ -156,25 +169,35 @@ def jpeg_files(goal: Goal, collection: Collection, seconds: float, progress: Pro
     return [] if codec is None else [collection.candidate(codec)]
 
 
-def spatial(goal: Goal, collection: Collection, seconds: float, progress: Progress | None) -> list[Candidate]:
+def _spatial_pays(goal: Goal, collection: Collection) -> bool:
+    from engram.training.learning import spatial_options_for
+
+    shape = collection.measured.image_shape
+    return _of_any_error(goal, collection) and spatial_options_for(shape, collection.images * prod(shape)) is not None
+
+
+def spatial(goal: Goal, collection: Collection, budget: Budget, progress: Progress | None) -> list[Candidate]:
     """A spatial code at the step that meets the goal: for low rates and many images."""
     from engram.training.learning import learn_spatial
 
-    if isinstance(goal, LargestError):
-        return []
-    codec = learn_spatial(collection.rest, images=collection.images, budget_seconds=seconds, progress=progress)
+    codec = learn_spatial(collection.rest, budget, images=collection.images, progress=progress)
     if codec is None:
         return []
     return [at_goal(codec, goal, collection.measured.images, collection.images, len(codec.model))]
 
 
-LEARNERS: tuple[Learner, ...] = (jpeg_files, principal, pixels, spatial)
+LEARNERS = (
+    Learner(jpeg_files),
+    Learner(principal, _of_any_error),
+    Learner(pixels, _smallest_pays),
+    Learner(spatial, _spatial_pays),
+)
 
 
 def by_learning(
     goal: Goal,
     collection: Collection,
-    budget_seconds: float,
+    budget: Budget,
     progress: Progress | None,
     present: Sequence[Codec] = (),
 ) -> tuple[Codec, bool]:
@@ -188,20 +211,7 @@ def by_learning(
     there = [_at_no_cost(codec, goal, collection) for codec in (*at_hand, *present)]
     if not collection.images:
         return there[0].codec, True
-    candidates = list(there)
-    stop, torchless = time.perf_counter() + budget_seconds, False
-    for number, learner in enumerate(LEARNERS if budget_seconds else ()):
-        seconds = max(0.0, stop - time.perf_counter()) / (len(LEARNERS) - number)
-        try:
-            candidates += learner(goal, collection, seconds, progress)
-        except ModuleNotFoundError as error:
-            if error.name != "torch":
-                raise
-            torchless = True
-        if goal == LargestError(0) and learner is jpeg_files and len(candidates) > len(there):
-            break  # the pixels of JPEG files take several times as many bytes
-    if torchless:
-        typer.echo("Less is learned without torch; `pip install 'engram[train]'` saves bytes", err=True)
+    candidates = [*there, *(_learned(goal, collection, budget, progress) if budget else [])]
     best = cheapest(goal, candidates)
     if best is None:
         assert isinstance(goal, Size)
@@ -212,6 +222,34 @@ def by_learning(
         )
     pays = best not in there or len(best.codec.model) <= CHEAP * best.bytes_in_all
     return best.codec, pays or any(best.codec is codec for codec in present)
+
+
+def _learned(goal: Goal, collection: Collection, budget: Budget, progress: Progress | None) -> list[Candidate]:
+    """What all learners make that have something to offer, each in an equal part of the time that is left."""
+    started, found, torchless, offering = time.perf_counter(), list[Candidate](), False, list[Learner]()
+    for learner in LEARNERS:
+        try:
+            offering += [learner] * learner.offers(goal, collection)
+        except ModuleNotFoundError as error:
+            torchless = _is_torch(error)
+    for number, learner in enumerate(offering):
+        try:
+            part = budget.since(started).part(1 / (len(offering) - number))
+            found += learner.learn(goal, collection, part, progress)
+        except ModuleNotFoundError as error:
+            torchless = _is_torch(error)
+        if goal == LargestError(0) and learner.learn is jpeg_files and found:
+            break  # the pixels of JPEG files take several times as many bytes
+    if torchless:
+        typer.echo("Less is learned without torch; `pip install 'engram[train]'` saves bytes", err=True)
+    return found
+
+
+def _is_torch(missing: ModuleNotFoundError) -> bool:
+    """True. Raises the error where anything but torch is missing."""
+    if missing.name != "torch":
+        raise missing
+    return True
 
 
 def _at_no_cost(codec: Codec, goal: Goal, collection: Collection) -> Candidate:

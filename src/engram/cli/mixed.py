@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from engram.codecs.goals import Goal
     from engram.datasets.assortment import Assortment
     from engram.datasets.canvases import Canvas
+    from engram.training.budget import Budget
 
 LEARNED_SHARE, LEARNED_IMAGES = 0.05, 256
 """Of all pixels, and images: what a canvas has to have for a model to be learned for it; others take what there is."""
@@ -34,9 +35,7 @@ class Written:
     seconds: float
 
 
-def pack_sizes(
-    images: Assortment, out: Path, dial: Dial, model: str | None, budget_seconds: float, **options: Any
-) -> Written:
+def pack_sizes(images: Assortment, out: Path, dial: Dial, model: str | None, budget: Budget, **options: Any) -> Written:
     """Writes the archive of pictures of many sizes. Raises UsageError for what is asked of one size only."""
     from engram import archive
     from engram.archive.mixing import begun
@@ -51,7 +50,7 @@ def pack_sizes(
     choices = begun(out) if options["resume"] else None
     if choices is None or len(choices) != len(canvases):
         with progress_bar("Learning", unit="steps") as progress:
-            choices = _choices(images, canvases, dial, model, budget_seconds, progress)
+            choices = _choices(images, canvases, dial, model, budget, progress)
     started = time.perf_counter()
     with progress_bar("Packing", unit="images") as progress:
         packed = archive.pack_mixed(images, canvases, choices, out, progress=progress, **options)
@@ -61,7 +60,7 @@ def pack_sizes(
 
 
 def _choices(
-    images: Assortment, canvases: list[Canvas], dial: Dial, model: str | None, budget_seconds: float, progress: Any
+    images: Assortment, canvases: list[Canvas], dial: Dial, model: str | None, budget: Budget, progress: Any
 ) -> list[Choice]:
     """A codec for each canvas; those with the most pixels first, for what is learned on one serves the others."""
     from engram.archive.mixing import Choice
@@ -72,6 +71,7 @@ def _choices(
     from engram.codecs.pixel.codec import Pixel
     from engram.codecs.pixel.generic import brought_to
     from engram.errors import UsageError
+    from engram.training.budget import Budget
 
     pixels = [len(canvas.images) * canvas.size[0] * canvas.size[1] for canvas in canvases]
     learns = [
@@ -97,10 +97,10 @@ def _choices(
         goal: Goal = dial.goal(None)
         if isinstance(goal, Size):  # the bytes that are asked for are those of a mean image
             goal = Size(goal.bytes_per_image * pixels[k] / len(canvases[k].images) / (sum(pixels) / len(images)))
-        seconds = budget_seconds * pixels[k] / whole if learns[k] else 0.0
+        part = budget.part(pixels[k] / whole) if learns[k] else Budget(0)
         collection = Collection(*divide(sample, len(stream)), len(stream))
         there = [_brought(codec, sample.image_shape) for codec in learned]
-        codec, pays = by_learning(goal, collection, seconds, progress, [each for each in there if each is not None])
+        codec, pays = by_learning(goal, collection, part, progress, [each for each in there if each is not None])
         found[k] = Choice(codec, embeds=pays)
         if isinstance(codec, Pixel) and pays and all(codec.model != other.model for other in learned):
             learned.append(codec)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from engram.archive import Packed
     from engram.cli.choosing import Dial
     from engram.datasets.stream import Stream
+    from engram.training.budget import Budget
 
 
 def pack(
@@ -51,7 +52,8 @@ def pack(
     ] = None,
     bits: Annotated[float | None, typer.Option("--bits", help="With a model: mean bits for each code unit.")] = None,
     budget: Annotated[
-        str, typer.Option("--budget", metavar="TIME", help="Without a model: how long to learn; 90s, 2m, 0 for not.")
+        str,
+        typer.Option("--budget", metavar="TIME", help="Without a model: how long to learn; 90s, 2m, 500steps, or 0."),
     ] = "2m",
     block: Annotated[int, typer.Option("--block", help="Images in a block, 1 to 65536.")] = 64,
     no_model: Annotated[
@@ -94,7 +96,7 @@ def pack(
 
     dial = choosing.Dial(lossless, max_error, bytes_, psnr, accuracy_loss, bits)
     dial.check()
-    budget_seconds = choosing.seconds_of(budget)
+    allowed = choosing.budget_of(budget)
     options = {"block_size": block, "force": force, "resume": resume}
     with engines.place_of(out, force) as place:
         with progress_bar("Reading", unit="images") as progress:
@@ -102,13 +104,11 @@ def pack(
         if not isinstance(found, Assortment):
             with engines.opened(engine, data, address, shard_images) as write:
                 write_it = partial(write, **options)
-                done = _pack_one_size(
-                    data, found, place, dial, judge, model, budget_seconds, no_model, resume, write_it
-                )
+                done = _pack_one_size(data, found, place, dial, judge, model, allowed, no_model, resume, write_it)
         elif no_model or judge is not None or engine is not engines.Engine.local:
             raise UsageError(f"--engine ray, --judge and --no-model are for pictures of one size: {found.refusal()}")
         else:
-            done = pack_sizes(found, place, dial, model, budget_seconds, **options)
+            done = pack_sizes(found, place, dial, model, allowed, **options)
     sizes = done.packed.breakdown
     resumed = done.packed.images_resumed
     result = sizes_of(sizes) | done.figures | {"images_resumed": resumed} | pace(sizes.images, done.seconds)
@@ -126,7 +126,7 @@ def _pack_one_size(
     dial: Dial,
     judge: Path | None,
     model: str | None,
-    budget_seconds: float,
+    budget: Budget,
     no_model: bool,
     resume: bool,
     write: Callable[..., Packed],
@@ -148,15 +148,15 @@ def _pack_one_size(
     judged = None
     if asked:
         with progress_bar("Learning to judge", unit="epochs") as progress:
-            judged = judging(judge, rest, measured, budget_seconds * SHARE_OF_JUDGE, progress)
-            budget_seconds *= 1 - SHARE_OF_JUDGE if judged.learned else 1
+            judged = judging(judge, rest, measured, budget.part(SHARE_OF_JUDGE), progress)
+            budget = budget.part(1 - SHARE_OF_JUDGE if judged.learned else 1)
     if model is not None:
         codec, embed = choosing.with_model(sample, model, dial, judged), not no_model
     else:
         with progress_bar("Learning", unit="steps") as progress:
             begun = interrupted(out) if resume else None
             collection = Collection(rest, measured, images)
-            codec, pays = begun or by_learning(dial.goal(judged), collection, budget_seconds, progress)
+            codec, pays = begun or by_learning(dial.goal(judged), collection, budget, progress)
         embed = pays and not no_model
     started = time.perf_counter()
     with progress_bar("Packing", unit="images") as progress:

@@ -5,6 +5,7 @@ How many images there are says how large a network pays, for its model's bytes c
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -30,6 +31,7 @@ from engram.networks.registry import make
 from engram.networks.restoration import RestorationNetwork
 from engram.networks.running import to_tensor
 from engram.networks.spatial import Spatial as SpatialNetwork
+from engram.training.budget import Budget
 from engram.training.loop import epoch_order, matrix_products
 from engram.training.pixel import AMONG_OTHERS, AMONG_ZEROS, CodeLengthStep
 from engram.training.recipe import RECIPES, Recipe
@@ -62,10 +64,10 @@ SPATIAL_WORTH = 0.2 * 0.05
 """The weights that a value pays for: a fifth of its own 0.05 bytes or so, for such codes save a third and more."""
 TRAINED, LOSS_DB = 0.8, 0.03
 """The share of the time that a spatial network is trained in, the rest being freezing; and what that may cost."""
-PROBES = (10, 30, 300)
-"""The steps that are timed, from the first of these to the second and again to the third, to tell how many fit."""
 LEAST_STEPS = 400
-"""Fewer are not worth taking, whatever the budget."""
+"""Where fewer fit into the time, a smaller network learns more."""
+OVERTIME = 1.1
+"""No step begins after so much of the time, whatever the first steps promised."""
 MOST_PASSES = 40
 """How often each value is looked at, at most, where time is left over."""
 
@@ -73,43 +75,48 @@ Progress = Callable[[int, int], None]
 """Called with (steps done, steps in all)."""
 
 
-def options_for(image_shape: tuple[int, int, int], values: int) -> dict[str, Any]:
-    """The options of the largest pixel network that pays for a collection of so many values."""
+def weights_of_smallest(image_shape: tuple[int, int, int]) -> int:
+    """How many weights the smallest pixel network has for images of this shape."""
+    return _weights(image_shape, SIZES[0])
+
+
+def _weights(image_shape: tuple[int, int, int], hidden: tuple[int, ...]) -> int:
     around = Neighbourhood(image_shape, RADIUS, KNOTS)
     taken, outputs = around.inputs + around.features, 1 + 3 * COMPONENTS
-    paying = [SIZES[0]]
-    for hidden in SIZES[1:]:
-        weights = sum(i * o for i, o in pairwise((taken, *hidden))) + (hidden[-1] + taken) * outputs
-        if image_shape[2] * weights <= values * WORTH:
-            paying.append(hidden)
-    return {"hidden": paying[-1], "components": COMPONENTS, "radius": RADIUS, "knots": KNOTS}
+    return image_shape[2] * (sum(i * o for i, o in pairwise((taken, *hidden))) + (hidden[-1] + taken) * outputs)
+
+
+def sizes_for(image_shape: tuple[int, int, int], values: int) -> list[dict[str, Any]]:
+    """The options of the pixel networks that pay for a collection of so many values, one at least, the smallest first."""
+    paying = [SIZES[0], *(hidden for hidden in SIZES[1:] if _weights(image_shape, hidden) <= values * WORTH)]
+    return [{"hidden": hidden, "components": COMPONENTS, "radius": RADIUS, "knots": KNOTS} for hidden in paying]
 
 
 def learn(
     sample: ImageSet,
+    budget: Budget,
     *,
     images: int | None = None,
     max_error: int = 0,
-    budget_seconds: float = 120.0,
     seed: int = 0,
     progress: Progress | None = None,
 ) -> Pixel:
-    """The codec that learned from images of a collection until the time was over, or each value was seen often enough.
+    """The codec that learned from images of a collection until the budget was spent, or each value was seen often.
 
     images: how many the collection has in all. No value of a decoded image is off by more than max_error.
     Raises UsageError for an empty sample.
     """
-    if not len(sample):
-        raise UsageError("there is no image to learn from")
-    shape = sample.image_shape
+    _check(sample)
+    shape, started = sample.image_shape, time.perf_counter()
     count = len(sample) if images is None else images
-    options = options_for(shape, count * int(np.prod(shape)))
-    network = make("pixel", shape, seed, max_error=max_error, **options)
-    assert isinstance(network, PixelNetwork)
     inputs = to_tensor(sample.images)
-    step = CodeLengthStep(network, RECIPE, inputs, seed)
-    step.steps = int(MOST_PASSES * len(inputs) * np.prod(shape) / (AMONG_OTHERS + AMONG_ZEROS)) + LEAST_STEPS
-    _until(step, inputs, RECIPE, budget_seconds, progress)
+    for number, options in enumerate(reversed(sizes := sizes_for(shape, count * int(np.prod(shape)))), 1):
+        network = make("pixel", shape, seed, max_error=max_error, **options)
+        assert isinstance(network, PixelNetwork)
+        step = CodeLengthStep(network, RECIPE, inputs, seed)
+        step.steps = int(MOST_PASSES * len(inputs) * np.prod(shape) / (AMONG_OTHERS + AMONG_ZEROS)) + LEAST_STEPS
+        if _take(step, inputs, RECIPE, budget.since(started), progress, least=LEAST_STEPS * (number < len(sizes))):
+            break
     return freeze_pixel(Model(network.describe(), {"options": network.options}), sample, count)
 
 
@@ -125,18 +132,17 @@ def spatial_options_for(image_shape: tuple[int, int, int], values: int) -> dict[
 
 def learn_spatial(
     sample: ImageSet,
+    budget: Budget,
     *,
     images: int | None = None,
-    budget_seconds: float = 120.0,
     seed: int = 0,
     progress: Progress | None = None,
 ) -> Spatial | None:
-    """The spatial codec, of all its rates, that was learned in about the time; None where its model would not pay.
+    """The spatial codec, of all its rates, that the budget was spent on; None where its model would not pay.
 
     images: how many the collection has in all. Raises UsageError for an empty sample.
     """
-    if not len(sample):
-        raise UsageError("there is no image to learn from")
+    _check(sample)
     count = len(sample) if images is None else images
     options = spatial_options_for(sample.image_shape, count * int(np.prod(sample.image_shape)))
     if options is None:
@@ -146,53 +152,63 @@ def learn_spatial(
     recipe, inputs = RECIPES["spatial"], to_tensor(sample.images)
     step = SpatialStep(network, recipe, inputs, seed)
     step.steps = MOST_PASSES * -(-len(inputs) // recipe.batch_size) + LEAST_STEPS
-    _until(step, inputs, recipe, TRAINED * budget_seconds, progress)
+    _take(step, inputs, recipe, budget.part(TRAINED), progress)
     return freeze_spatial(network.describe(), sample, LOSS_DB)
 
 
 def learn_restoration(
-    sample: ImageSet, max_error: int, *, budget_seconds: float = 30.0, seed: int = 0, progress: Progress | None = None
+    sample: ImageSet, budget: Budget, max_error: int, *, seed: int = 0, progress: Progress | None = None
 ) -> Restoration:
     """What restores the images that a pixel code of this largest error, 1 to 63, gives back.
 
     Raises UsageError for an empty sample.
     """
-    if not len(sample):
-        raise UsageError("there is no image to learn from")
+    _check(sample)
     network = make("restoration", sample.image_shape, seed, max_error=max_error)
     assert isinstance(network, RestorationNetwork)
     recipe, inputs = RECIPES["restoration"], to_tensor(sample.images)
     step = RestorationStep(network, recipe, inputs, seed)
     step.steps = MOST_PASSES * -(-len(inputs) // recipe.batch_size) + LEAST_STEPS
-    _until(step, inputs, recipe, budget_seconds, progress)
+    _take(step, inputs, recipe, budget, progress)
     return freeze_restoration(network.describe(), sample, max_error)
 
 
-def _until(
+def _check(sample: ImageSet) -> None:
+    if not len(sample):
+        raise UsageError("there is no image to learn from")
+
+
+def _take(
     step: CodeLengthStep | RestorationStep | SpatialStep,
     inputs: Tensor,
     recipe: Recipe,
-    seconds: float,
+    budget: Budget,
     progress: Progress | None,
-) -> None:
-    """Take steps for about so long, LEAST_STEPS at least, and `step.steps` at most.
+    least: int = 0,
+) -> bool:
+    """Take steps until the budget is spent, one at least and `step.steps` at most; False where `least` will not fit.
 
-    The first steps are timed, and `step.steps` set to what the time allows, so that the learning rate falls in time.
+    Steps are timed whenever their number doubles, the first apart, which is slower; `step.steps` is set to what the
+    time allows, so that the learning rate falls in time.
     """
-    started = probed = time.perf_counter()
-    most, epoch = step.steps, 0
+    most = step.steps if budget.steps is None else min(step.steps, budget.steps)
+    step.steps, epoch = max(1, most), 0
+    started = after_first = time.perf_counter()
     with matrix_products(recipe.precision):
         while step.done < step.steps:
             for part in torch.split(epoch_order(len(inputs), step.seed, epoch), recipe.batch_size):
-                if step.done == PROBES[0]:
-                    probed = time.perf_counter()
-                elif step.done in PROBES:
-                    now = time.perf_counter()
-                    each = (now - probed) / (step.done - PROBES[0])
-                    step.steps = min(most, max(LEAST_STEPS, step.done + int((started + seconds - now) / each)))
-                if step.done >= step.steps:
-                    break
                 step(inputs[part], inputs[part])
-                if progress and step.done % PROBES[0] == 0:
+                now = time.perf_counter()
+                if step.done == 1:
+                    after_first = now
+                elif step.done & (step.done - 1) == 0 and budget.seconds < math.inf:
+                    left, each = started + budget.seconds - now, (now - after_first) / (step.done - 1)
+                    step.steps = max(step.done, min(most, step.done + int(left / each)))
+                    if step.steps < min(least, most):
+                        return False
+                if progress:
                     progress(step.done, step.steps)
+                if step.done >= step.steps or now > started + OVERTIME * budget.seconds:
+                    return True
             epoch += 1
+    return True

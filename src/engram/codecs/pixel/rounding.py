@@ -71,9 +71,10 @@ def freeze_pixel(model: Model | Network, training: ImageSet, images: int | None 
     for mine in own:
         _check_shapes(mine, around)
     seen = [_inputs(around, training, step, channel) for channel in channels]
+    units = [_units(*part) for part in zip(own, seen, strict=True)]
 
     def rounded(coarser: int) -> Pixel:
-        parts = (CausalNetwork(around, _whole(*part, coarser), _HIGH) for part in zip(own, seen, strict=True))
+        parts = (CausalNetwork(around, _whole(*part, coarser), _HIGH) for part in zip(own, seen, units, strict=True))
         return Pixel(joined(tuple(parts)), step)
 
     finest = rounded(0)
@@ -98,17 +99,24 @@ def _worth_its_bytes(finest: Pixel, rounded: Callable[[int], Pixel], training: I
     return best
 
 
-def _whole(layers: list[Dense], x: Floats, coarser: int) -> tuple[WholeDense, ...]:
-    """The layers in whole numbers, given what they may be handed; each shift so much less than it might be."""
-    whole: list[WholeDense] = []
-    h, seen, scale = x, x, np.ones(x.shape[1])  # in floats, and in whole numbers
-    largest = np.full(x.shape[1], float(FULL))
+def _units(layers: list[Dense], x: Floats) -> list[Floats]:
+    """For each hidden layer, what its numbers are multiplied with, given what the first is handed."""
+    found, h = [], x
     for layer in layers[:-1]:
-        weight = layer.weight.astype(np.float64)
-        h = np.maximum(h @ weight + layer.bias, 0)
+        h = np.maximum(h @ layer.weight.astype(np.float64) + layer.bias, 0)
         most = max(1e-6, float(np.quantile(h, 1 - _RARE)))
         each = np.maximum(np.quantile(h, 1 - _RARE, axis=0), _DORMANT * most)
-        units = _HIGH / np.sqrt(each * most)  # between all at their full range and all by one scale
+        found.append(_HIGH / np.sqrt(each * most))  # between all at their full range and all by one scale
+    return found
+
+
+def _whole(layers: list[Dense], x: Floats, hidden_units: list[Floats], coarser: int) -> tuple[WholeDense, ...]:
+    """The layers in whole numbers, given what the first is handed; each shift so much less than it might be."""
+    whole: list[WholeDense] = []
+    seen, scale = x, np.ones(x.shape[1])
+    largest = np.full(x.shape[1], float(FULL))
+    for layer, units in zip(layers[:-1], hidden_units, strict=True):
+        weight = layer.weight.astype(np.float64)
         made = _round(weight / scale[:, None] * units, layer.bias * units, largest, seen, coarser)
         seen = np.floor((seen @ made.weight + made.bias + made.half) / 2.0**made.shift).clip(0, _HIGH)
         whole.append(made)

@@ -21,6 +21,7 @@ from engram.experiments.comparison.material import Material
 from engram.experiments.comparison.row import Row, confusions, packed, strip
 from engram.images import Pixels
 from engram.layers import Network
+from engram.training.budget import Budget
 from engram.training.fit import fit
 from engram.training.learning import learn, learn_spatial
 from engram.training.workers import Tick
@@ -112,10 +113,10 @@ class Learned(CodecJob):
     def codecs(self, material: Material, tick: Tick) -> Settings:
         count = len(material.test)
         for error in self.max_errors:
-            codec = learn(material.train, images=count, max_error=error, budget_seconds=self.budget_seconds)
+            codec = learn(material.train, Budget(self.budget_seconds), images=count, max_error=error)
             yield f"largest error {error}", codec
         if self.steps:
-            spatial = learn_spatial(material.train, images=count, budget_seconds=self.budget_seconds)
+            spatial = learn_spatial(material.train, Budget(self.budget_seconds), images=count)
             if spatial is None:
                 raise DoesNotPay(f"{self.name}: the smallest model is larger than what it saves of {count:,} images")
             yield from ((f"step {step / 2:g}", spatial.at(step)) for step in self.steps)
