@@ -10,14 +10,20 @@ import warnings
 from contextlib import chdir, redirect_stderr, redirect_stdout
 from io import BytesIO, TextIOWrapper
 from pathlib import Path
+from typing import TextIO
 from unittest import mock
 
 from engram.cli.main import main
 from engram.datasets.notices import Notice
 
 
-def run(*arguments: object, cwd: Path | str = ".", **environment: str) -> subprocess.CompletedProcess[str]:
-    """What `engram ARGUMENTS` ends with and prints. Whatever it would end in a traceback with is raised."""
+def run(
+    *arguments: object, cwd: Path | str = ".", terminal: TextIO | None = None, **environment: str
+) -> subprocess.CompletedProcess[str]:
+    """What `engram ARGUMENTS` ends with and prints. Whatever it would end in a traceback with is raised.
+
+    terminal: where standard error goes, in place of what is returned.
+    """
     words = ["engram", *map(str, arguments)]
     out, err = (TextIOWrapper(BytesIO(), encoding="utf-8", write_through=True) for _ in range(2))
     interrupt, code = signal.getsignal(signal.SIGINT), 0
@@ -27,7 +33,7 @@ def run(*arguments: object, cwd: Path | str = ".", **environment: str) -> subpro
         mock.patch.dict(os.environ, {"CUDA_VISIBLE_DEVICES": ""} | environment),
         warnings.catch_warnings(),
         redirect_stdout(out),
-        redirect_stderr(err),
+        redirect_stderr(terminal or err),
     ):
         warnings.simplefilter("default", Notice)  # a notice is told; any other warning still fails the test
         try:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from threading import Thread
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from command_line import run as engram
 
 from engram import models
 from engram.datasets import wardrobe
+from engram.experiments.reproduction import reproduce as reproduce_module
 
 VERBS = ("reproduce", "train", "pack", "unpack", "get", "info", "verify", "data")
 
@@ -25,6 +27,14 @@ def images(tmp_path: Path) -> Path:
     drawn = wardrobe.draw(64, 0)
     np.savez(tmp_path / "images.npz", images=drawn.images, labels=drawn.labels, class_names=drawn.class_names)
     return tmp_path / "images.npz"
+
+
+@pytest.fixture
+def many(tmp_path: Path) -> Path:
+    """Enough for `reproduce`."""
+    drawn = wardrobe.draw(8000, 0)
+    np.savez(tmp_path / "many.npz", images=drawn.images, labels=drawn.labels, class_names=drawn.class_names)
+    return tmp_path / "many.npz"
 
 
 def test_help_names_every_verb() -> None:
@@ -167,10 +177,12 @@ def test_a_full_disk_is_said_and_leaves_nothing(images: Path, tmp_path: Path) ->
     "command",
     [
         ("train", "wardrobe:test", "--method", "cnn", "-o", "m"),
-        ("reproduce", "--data", "wardrobe", "--quick", "--out", "r"),
+        ("reproduce", "--data", "many.npz", "--quick", "--out", "r"),
     ],
 )
-def test_ctrl_c_ends_at_once_and_leaves_nothing_half_written(command: tuple[str, ...], tmp_path: Path) -> None:
+def test_ctrl_c_ends_at_once_and_leaves_nothing_half_written(
+    command: tuple[str, ...], many: Path, tmp_path: Path
+) -> None:
     process = subprocess.Popen(
         [sys.executable, "-m", "engram", *command],
         cwd=tmp_path,
@@ -203,22 +215,25 @@ def test_ctrl_c_ends_at_once_and_leaves_nothing_half_written(command: tuple[str,
     ],
     ids=lambda command: command[0],
 )
-def test_a_terminal_gets_a_bar_and_no_error(command: tuple[str, ...], images: Path, tmp_path: Path) -> None:
+def test_a_terminal_gets_a_bar_and_no_error(
+    command: tuple[str, ...], images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small = {"networks_train": 120, "networks_test": 70, "classifier_train": 300, "classifier_test": 100}
+    monkeypatch.setattr(reproduce_module, "QUICK", small)
+    monkeypatch.setattr(wardrobe, "COUNTS", {"train": 300, "test": 100})
     ours, theirs = os.openpty()
-    environment = os.environ | {"TERM": "xterm", "COLUMNS": "100", "CUDA_VISIBLE_DEVICES": ""}
-    with subprocess.Popen(
-        [sys.executable, "-m", "engram", *command], cwd=tmp_path, stdout=-3, stderr=theirs, env=environment
-    ) as process:
-        os.close(theirs)
-        shown = b""
-        while True:
-            try:
-                piece = os.read(ours, 65536)
-            except OSError:  # the other end is closed
-                break
-            if not piece:
-                break
-            shown += piece
+    shown = bytearray()
+
+    def read() -> None:
+        while not shown.endswith(b"(the end)"):
+            shown.extend(os.read(ours, 65536))
+
+    reader = Thread(target=read, daemon=True)
+    reader.start()
+    with os.fdopen(theirs, "w") as terminal:
+        process = engram(*command, cwd=tmp_path, terminal=terminal, TERM="xterm", COLUMNS="100")
+        terminal.write("(the end)")
+    reader.join(60)
     os.close(ours)
     text = shown.decode()
     assert process.returncode == 0, text

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import sys
 from pathlib import Path
 
@@ -40,7 +41,9 @@ def test_rates_are_measured(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
 
     monkeypatch.setattr(engram, "load", lambda data: wardrobe.draw(100, seed=len(data)))
     monkeypatch.setattr(scale, "memory", lambda count, memory=scale.memory: memory(count // 1000))
-    (tmp_path / "page.md").write_text("".join(f"<!-- {name} -->\n<!-- end -->\n" for name in scale.tables(RATES)))
+    monkeypatch.setattr(scale, "SEEDS", 1)
+    names = re.findall(r"<!-- (?!end)(\w+) -->", (ROOT / "SCALE.md").read_text())
+    (tmp_path / "page.md").write_text("".join(f"<!-- {name} -->\n<!-- end -->\n" for name in names))
     arguments = ["scale.py", "--repetitions", "1", "--rates", str(tmp_path / "rates.json")]
     monkeypatch.setattr(sys, "argv", [*arguments, "--into", str(tmp_path / "page.md")])
     scale.main()

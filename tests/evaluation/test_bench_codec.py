@@ -52,5 +52,7 @@ def test_the_tables_are_filled(
     assert "raw: " in shown
 
     monkeypatch.setattr(Rival, "code", None)  # nothing is coded again
-    run(monkeypatch, *common, "--no-speeds", "--out", tmp_path / "again.json")
+    brought = ["--models", "fashion-mnist-spatial", "--repetitions", 1, "--no-speeds"]
+    run(monkeypatch, *common, *brought, "--out", tmp_path / "again.json")
+    assert {row["codec"] for row in json.loads((tmp_path / "again.json").read_text())["archives"]} == {"spatial"}
     assert json.loads((tmp_path / "again.json").read_text())["rivals"] == result["rivals"]

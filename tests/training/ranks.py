@@ -81,6 +81,7 @@ def laws(folder: Path) -> None:
         for name in METHODS:
             trained(name).save(folder / f"{name}-{ranks.rank}")
         quantised().save(folder / f"quantised-{ranks.rank}")
+        fit(ImageSet(IMAGES.images), "cnn", 0, epochs=4, batch_size=8).save(folder / f"whole-{ranks.rank}")
         by_muon().save(folder / f"muon-{ranks.rank}")
         (folder / f"said-{ranks.rank}").write_text("\n".join(refusals(folder, ranks)))
     threads = [Path("/proc/self/task", number, "comm").read_text() for number in os.listdir("/proc/self/task")]

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from command_line import run
 
 from engram import models
 from engram.datasets.noise import with_noise
@@ -126,28 +127,19 @@ def test_a_stopped_training_goes_on_to_the_same_weights(
 
 def test_a_killed_command_goes_on_to_the_same_model(images: ImageSet, tmp_path: Path) -> None:
     np.savez(tmp_path / "images.npz", images=images.images, labels=images.labels, class_names=np.array(["a", "b", "c"]))
-    command = [
-        sys.executable,
-        "-m",
-        "engram",
-        "train",
-        str(tmp_path / "images.npz"),
-        "--method",
-        "cnn",
-        "--epochs",
-        "400",
-    ]
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    subprocess.run([*command, "-o", tmp_path / "whole"], check=True, env=environment, capture_output=True)
+    command = ["train", str(tmp_path / "images.npz"), "--method", "cnn", "--epochs", "400"]
+    assert run(*command, "-o", tmp_path / "whole").returncode == 0
     state = tmp_path / "killed.checkpoint"
-    with subprocess.Popen([*command, "-o", tmp_path / "killed"], env=environment, stdout=-3, stderr=-3) as process:
+    real = [sys.executable, "-m", "engram", *command, "-o", tmp_path / "killed"]
+    environment = os.environ | {"OMP_NUM_THREADS": str(torch.get_num_threads())}  # as many add up in the same order
+    with subprocess.Popen(real, env=environment, stdout=-3, stderr=-3) as process:
         deadline = time.monotonic() + 60
         while not state.exists() and process.poll() is None and time.monotonic() < deadline:
             time.sleep(0.005)
         process.send_signal(signal.SIGKILL)
     assert state.exists(), "killed too late to prove anything"
     assert not (tmp_path / "killed").exists()
-    subprocess.run([*command, "-o", tmp_path / "killed"], check=True, env=environment, capture_output=True)
+    assert run(*command, "-o", tmp_path / "killed").returncode == 0
     assert not state.exists()
     whole, killed = models.load(tmp_path / "whole"), models.load(tmp_path / "killed")
     assert killed.facts["losses"] == whole.facts["losses"]

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import typer
+from command_line import run as run_command
 from typer.testing import CliRunner
 
 from engram.cli import reproduce as verb
@@ -32,8 +30,10 @@ EPOCHS = {"cnn": 4, "ann": 4, "tied": 4, "classifier": 5}
 
 
 @pytest.fixture(autouse=True)
-def _few_epochs(monkeypatch: pytest.MonkeyPatch) -> None:
+def _small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(plan_module, "QUICK", EPOCHS)
+    monkeypatch.setattr(reproduce_module, "QUICK", SMALL)
+    monkeypatch.setattr(wardrobe, "COUNTS", {"train": 600, "test": 200})
 
 
 @pytest.fixture
@@ -112,25 +112,9 @@ def test_what_is_finished_is_not_trained_again(tmp_path: Path, monkeypatch: pyte
 
 
 def test_the_command_writes_the_page_and_says_what_it_is(tmp_path: Path) -> None:
-    command = [
-        sys.executable,
-        "-m",
-        "engram",
-        "reproduce",
-        "--data",
-        "wardrobe",
-        "--quick",
-        "--json",
-        "--method",
-        "tied",
-    ]
-    done = subprocess.run(
-        [*command, "--train-images", "200", "--test-images", "100", "--out", str(tmp_path)],
-        capture_output=True,
-        text=True,
-        check=True,
-        env=os.environ | {"OMP_NUM_THREADS": "1"},
-    )
+    command = ("reproduce", "--data", "wardrobe", "--quick", "--json", "--method", "tied")
+    done = run_command(*command, "--train-images", 200, "--test-images", 100, "--out", tmp_path)
+    assert done.returncode == 0, done.stderr
     result = json.loads(done.stdout)
     assert result["data"] == "wardrobe"
     assert "*** These results were made on wardrobe, not on the paper's data" in done.stderr
@@ -217,7 +201,6 @@ def test_that_the_papers_data_is_missing_is_said_before_the_training(
     def train(*_: object, **__: object) -> None:
         raise Training
 
-    monkeypatch.setattr(wardrobe, "COUNTS", {"train": 300, "test": 100})
     monkeypatch.setattr(reproduce_module, "run_jobs", train)
     said: list[str] = []
     with pytest.raises(Training):
