@@ -34,6 +34,7 @@ from typing import Any
 import numpy as np
 
 import engram
+from engram import archive as archives
 from engram import models
 from engram.archive import shipped
 from engram.codecs.contract import Codec
@@ -139,7 +140,7 @@ def packed_row(name: str, codec: Codec | Path, images: ImageSet, repetitions: in
         return {"model": name} | archive_row(codec, images, repetitions, judges)
     with tempfile.TemporaryDirectory() as scratch:
         archive = Path(scratch) / "images.egm"
-        packing = [timed(lambda: engram.pack(images, codec, archive, force=True)) for _ in range(repetitions)]
+        packing = [timed(lambda: archives.pack(images, codec, archive, force=True)) for _ in range(repetitions)]
         row = {"model": name, "pack_images_per_second": len(images) / statistics.median(packing)}
         return row | archive_row(archive, images, repetitions, judges)
 

@@ -34,6 +34,7 @@ from PIL import Image
 from torch.utils.data import DataLoader, Dataset
 
 import engram
+from engram import archive as archives
 from engram.archive import shipped
 from engram.codecs.contract import Codec
 from engram.codecs.pca import fit_pca
@@ -108,7 +109,7 @@ def written(
     codecs["raw"] = Raw(images.image_shape)
     for name, codec in codecs.items():
         path = folder / f"{name}.egm"
-        engram.pack(images, codec, path)
+        archives.pack(images, codec, path)
         quarter, size = images.images.nbytes // 4, path.stat().st_size
         yield f"{name}, loader", size, partial(whole_batches, path)
         yield f"{name}, examples", size, partial(single_examples, path)

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 import engram
+from engram import archive as archives
 from engram.archive.shipped import FOLDER
 from engram.codecs.pixel.codec import Pixel
 from engram.codecs.pixel.generic import brought_to
@@ -76,7 +77,7 @@ def ship(name: str, images: Pixels, epochs: int, measured: dict[str, Pixels]) ->
     model = engram.fit(made, "pixel", 0, epochs=epochs, options=options, **RECIPE)
     codec = engram.freeze(model, made)
     assert isinstance(codec, Pixel)
-    engram.pack(ImageSet(images[:0]), codec, FOLDER / f"{name}.egm", force=True)
+    archives.pack(ImageSet(images[:0]), codec, FOLDER / f"{name}.egm", force=True)
     figures = {}
     for what, others in measured.items():
         blocks = [others[first : first + 64] for first in range(0, 500, 64)]

@@ -24,6 +24,7 @@ from typing import Any
 from codec import half, one_by_one, read, speed, table, timed
 
 import engram
+from engram import archive as archives
 from engram import models
 from engram.codecs.pixel.kernel import library
 from engram.evaluation.rivals import RIVALS
@@ -81,9 +82,9 @@ def measured(model: Model, images: ImageSet, training: ImageSet, repetitions: in
     codec = engram.freeze(model, training)
     with tempfile.TemporaryDirectory() as scratch:
         path = Path(scratch) / "images.egm"
-        engram.pack(images, codec, path)
+        archives.pack(images, codec, path)
         row = engram.measure(path, images)
-        packing = [both_times(lambda: engram.pack(images, codec, path, force=True)) for _ in range(repetitions)]
+        packing = [both_times(lambda: archives.pack(images, codec, path, force=True)) for _ in range(repetitions)]
         unpacking = [both_times(lambda: read(path)) for _ in range(repetitions)]
         singles = one_by_one(path, engram.info(path).block_size)
     return {

@@ -21,6 +21,7 @@ from pathlib import Path
 import numpy as np
 
 import engram
+from engram import archive as archives
 from engram import models
 from engram.codecs.analysis import evaluate, floats_of, pixels_of
 from engram.codecs.pca import fit_pca
@@ -67,7 +68,7 @@ def rates(options: argparse.Namespace, train: ImageSet, test: ImageSet) -> None:
                 codec = engram.freeze(network, train, bits=bits)
                 with tempfile.TemporaryDirectory() as scratch:
                     path = Path(scratch) / "test.egm"
-                    engram.pack(test, codec, path)
+                    archives.pack(test, codec, path)
                     rows.append(engram.measure(path, test, judge))
             if options.json:
                 print(json.dumps({"method": method, "bits": bits, "frozen": rows[0], "quantised": rows[1]}), flush=True)

@@ -31,6 +31,7 @@ from pathlib import Path
 import numpy as np
 
 import engram
+from engram import archive as archives
 from engram.codecs.contract import Codec
 from engram.codecs.pca import fit_pca
 from engram.codecs.raw import Raw
@@ -126,7 +127,7 @@ def main() -> None:
         base = f"http://127.0.0.1:{mine.recv()}"
         for name, codec in codecs.items():
             path, cut = Path(folder, f"{name}.egm"), Path(folder, name)
-            engram.pack(images, codec, path)
+            archives.pack(images, codec, path)
             manifest = engram.shard([path], cut, images=-(-options.images // options.shards))
             with engram.open(path) as archive:
                 total = sum(int(some.sum(dtype=np.int64)) for _, some in archive.batches())

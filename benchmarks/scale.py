@@ -24,6 +24,7 @@ from typing import Any
 
 from schedule import Cluster, Run, simulate
 
+from engram import archive as archives
 from engram.files import replacing_file
 
 Rates = dict[str, Any]
@@ -86,9 +87,9 @@ def measured(data: str, repetitions: int) -> Rates:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "images.egm")
         for name, codec in codecs.items():
-            sizes = engram.pack(images, codec, path, force=True).breakdown
+            sizes = archives.pack(images, codec, path, force=True).breakdown
             packing = [
-                processor_seconds(lambda codec=codec: engram.pack(images, codec, path, force=True))
+                processor_seconds(lambda codec=codec: archives.pack(images, codec, path, force=True))
                 for _ in range(repetitions)
             ]
             unpacking = [processor_seconds(lambda: read(path)) for _ in range(repetitions)]
@@ -117,7 +118,7 @@ def merging(images: Any, folder: Path, repetitions: int) -> Rates:
     from engram.images import ImageSet
 
     many = ImageSet(images.images.repeat(10, axis=0))
-    engram.pack(many, Raw(images.image_shape), folder / "raw.egm")
+    archives.pack(many, Raw(images.image_shape), folder / "raw.egm")
     size = (folder / "raw.egm").stat().st_size
     copying = [
         processor_seconds(lambda: engram.shard([folder / "raw.egm"], folder / "set", force=True))

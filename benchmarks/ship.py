@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import engram
+from engram import archive as archives
 from engram import models
 from engram.archive import shipped
 from engram.archive.shipped import ANALYSIS, FOLDER
@@ -91,7 +92,7 @@ def ship(
     task = model.facts.get("task")
     judges = {name: judge for name, judge in judges.items() if judge.identity != task}
     codec = engram.freeze(model, train) if after is None else with_restoration(pixel_code(after, train), model, train)
-    engram.pack(ImageSet(test.images[:0]), codec, FOLDER / f"{name}.egm", force=True)
+    archives.pack(ImageSet(test.images[:0]), codec, FOLDER / f"{name}.egm", force=True)
     card = about(name, model, data_name) | {
         "loss_squared_gray_levels" if after else "loss_bits_per_value": model.facts["losses"][-1],
         "measured_on": f"{data_name}:test, {len(test):,} images, without labels",
@@ -136,7 +137,7 @@ def measured(codec: Codec, test: ImageSet, judges: dict[str, Judge]) -> dict[str
     """What the archive of the test images is found to be."""
     with tempfile.TemporaryDirectory() as folder:
         packed = Path(folder) / "test.egm"
-        engram.pack(ImageSet(test.images), codec, packed)
+        archives.pack(ImageSet(test.images), codec, packed)
         row = engram.measure(packed, test, judges)
     if row["psnr_db"] == float("inf"):
         row["psnr_db"] = None  # lossless; JSON knows no infinity

@@ -65,7 +65,7 @@ def passes(setting: str, python: str, options: list[str]) -> bool:
         ray = ROOT / "tests" / "integrations" / "test_ray.py"
         suite = [run / "pytest", "-n", "auto", "--dist", "worksteal", *(options or ["--ignore", ray])]
         runs = [suite] if options else [suite, [run / "pytest", ray]]
-        return not any([subprocess.run(command, cwd=ROOT, check=False).returncode for command in runs])
+        return all(subprocess.run(command, cwd=ROOT, check=False).returncode == 0 for command in runs)
 
 
 def main() -> int:

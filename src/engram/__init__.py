@@ -3,7 +3,7 @@
     train, test = engram.load("fashion-mnist")
     model = engram.fit(train, method="tied", seed=0)
     codec = engram.freeze(model, train)
-    engram.pack(test, codec, "fashion.egm")
+    engram.pack(test, "fashion.egm", model=codec)
     with engram.open("fashion.egm") as archive:
         image = archive[4711]
     row = engram.measure("fashion.egm", test)
@@ -17,7 +17,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from engram.archive import Archive, CorruptArchive, append, info, open, pack, shard, unpack, verify
+    from engram.archive import Archive, CorruptArchive, append, info, open, shard, unpack, verify
     from engram.codecs.freeze import freeze
     from engram.datasets.notices import Notice
     from engram.datasets.source import load, stream
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from engram.images import ImageSet, Splits
     from engram.integrations.dataset import ArchiveDataset
     from engram.integrations.pillow import register_pillow
+    from engram.packing import pack
     from engram.training.fit import fit
 
 __all__ = [
@@ -54,7 +55,7 @@ __all__ = [
 ]
 
 _ROOMS = {
-    "archive": ("Archive", "CorruptArchive", "append", "info", "open", "pack", "shard", "unpack", "verify"),
+    "archive": ("Archive", "CorruptArchive", "append", "info", "open", "shard", "unpack", "verify"),
     "codecs.freeze": ("freeze",),
     "datasets.notices": ("Notice",),
     "datasets.source": ("load", "stream"),
@@ -63,6 +64,7 @@ _ROOMS = {
     "images": ("ImageSet", "Splits"),
     "integrations.dataset": ("ArchiveDataset",),
     "integrations.pillow": ("register_pillow",),
+    "packing": ("pack",),
     "training.fit": ("fit",),
 }
 _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}

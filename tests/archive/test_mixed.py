@@ -22,7 +22,7 @@ from engram.archive import bundle
 from engram.archive.errors import CorruptBlock, ResumeMismatch
 from engram.archive.interrupted import parts_of
 from engram.archive.mixed import ManySizes, Mixed
-from engram.archive.mixing import Choice, begun, pack_mixed
+from engram.archive.mixing import begun, pack_mixed
 from engram.cli.main import app
 from engram.codecs.raw import Raw
 from engram.datasets import folders, source
@@ -55,8 +55,8 @@ def assortment(folder: Path) -> Assortment:
 
 def pack(images: Assortment, path: Path, fewest: int = 2, **options: Any) -> archive.Packed:
     canvases = share(images.sizes, fewest)
-    choices = [Choice(Raw((*canvas.size, images.channels)), True) for canvas in canvases]
-    return pack_mixed(images, canvases, choices, path, block_size=2, **options)
+    codecs = [Raw((*canvas.size, images.channels)) for canvas in canvases]
+    return pack_mixed(images, canvases, codecs, path, block_size=2, **options)
 
 
 @pytest.fixture
@@ -172,9 +172,9 @@ def test_a_pack_that_is_interrupted_goes_on(tmp_path: Path, pixels: list[np.ndar
     with pytest.raises(KeyboardInterrupt):
         pack(images, path, progress=stop)
     assert not path.exists()
-    choices = begun(path)
-    assert choices is not None
-    assert [choice.codec.image_shape for choice in choices] == [(5, 4, 1), (4, 5, 1), (9, 2, 1)]
+    codecs = begun(path)
+    assert codecs is not None
+    assert [codec.image_shape for codec in codecs] == [(5, 4, 1), (4, 5, 1), (9, 2, 1)]
     done = pack(images, path, resume=True)
     assert done.images_resumed == 3
     assert path.read_bytes() == (tmp_path / "whole.egm").read_bytes()
@@ -322,7 +322,7 @@ def test_the_verb(tmp_path: Path) -> None:
     assert run.exit_code == 0
     with Image.open(tmp_path / "i.png") as picture:
         assert picture.size == (20, 3)
-    for option in (["--no-model"], ["--engine", "ray"]):
+    for option in (["--model-apart"], ["--engine", "ray"]):
         run = CliRunner().invoke(app, ["pack", str(tmp_path / "pictures"), "-o", str(tmp_path / "c.egm"), *option])
         assert run.exit_code != 0
         assert not (tmp_path / "c.egm").exists()

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import engram
+from engram import archive as archives
 from engram import models
 from engram.archive import shipped
 from engram.archive.interrupted import interrupted
@@ -96,7 +97,7 @@ def test_a_generic_model_takes_images_of_any_size(name: str, max_error: int, tmp
         images = ImageSet(np.repeat(wardrobe.draw(30, number, shape).images, channels, 3))
         codec = shipped.load(name, images.image_shape, max_error)
         assert codec.max_error == max_error
-        engram.pack(images, codec, path, embed_model=False, force=True)
+        archives.pack(images, codec, path, embed_model=False, force=True)
         with engram.open(path) as archive:
             assert np.abs(archive[:].astype(int) - images.images).max() <= max_error
             assert archive.codec.model == shipped.load(name).model
@@ -106,7 +107,7 @@ def test_a_generic_model_takes_images_of_any_size(name: str, max_error: int, tmp
 
 def test_an_archive_without_its_model_finds_it(tmp_path: Path) -> None:
     images, codec = wardrobe.draw(70, 0), shipped.load("fashion-mnist-lossless")
-    engram.pack(images, codec, tmp_path / "a.egm", embed_model=False)
+    archives.pack(images, codec, tmp_path / "a.egm", embed_model=False)
     with engram.open(tmp_path / "a.egm") as archive:
         assert np.array_equal(archive[:], images.images)
     assert (tmp_path / "a.egm").stat().st_size < len(codec.model)
@@ -122,7 +123,7 @@ def test_an_interrupted_pack_says_what_it_packed_with(tmp_path: Path) -> None:
     images, codec = wardrobe.draw(70, 0), shipped.load("fashion-mnist-lossless")
     for embed in (True, False):
         path = tmp_path / f"{embed}.egm"
-        engram.pack(images, codec, path, embed_model=embed)
+        archives.pack(images, codec, path, embed_model=embed)
         part = path.with_name(path.name + ".part")
         part.write_bytes(path.read_bytes()[:-900] if embed else path.read_bytes()[:400])
         begun = interrupted(path)

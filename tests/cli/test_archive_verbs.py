@@ -139,11 +139,11 @@ def test_pack_with_a_model_that_is_left_out(tmp_path: Path, data: Path) -> None:
     Model(fit_pca(ImageSet(loaded), 4)).save(tmp_path / "model")
     with_model = json.loads(run("pack", data, "-m", tmp_path / "model", "-o", tmp_path / "a.egm", "--json"))
     assert with_model["model_bytes"] > 0
-    run("pack", data, "-m", tmp_path / "model", "--no-model", "-o", tmp_path / "b.egm")
+    run("pack", data, "-m", tmp_path / "model", "--model-apart", "-o", tmp_path / "b.egm")
     left_out = tmp_path / "b.egm.model"
     assert left_out.stat().st_size == with_model["model_bytes"]
     assert "exists already" in run(
-        "pack", data, "-m", tmp_path / "model", "--no-model", "-o", tmp_path / "b.egm", code=2
+        "pack", data, "-m", tmp_path / "model", "--model-apart", "-o", tmp_path / "b.egm", code=2
     )
     assert "packed without its model" in run("get", tmp_path / "b.egm", 0, "-o", tmp_path / "x.png", code=2)
     assert "another model" in run("verify", tmp_path / "b.egm", "-m", data, code=3)
@@ -167,7 +167,7 @@ def test_another_model_beside_the_archive_is_replaced_by_force_only(
     tmp_path: Path, data: Path, model: Path, resume: list[str]
 ) -> None:
     out, beside = tmp_path / "a.egm", tmp_path / "a.egm.model"
-    pack = ("pack", data, "-m", model, "--no-model", "-o", out, *resume)
+    pack = ("pack", data, "-m", model, "--model-apart", "-o", out, *resume)
     beside.write_text("years of work")
     assert f"{beside} exists already, and is another model" in run(*pack, code=2)
     assert beside.read_text() == "years of work"
@@ -180,10 +180,10 @@ def test_another_model_beside_the_archive_is_replaced_by_force_only(
 
 
 def test_a_pack_that_leaves_nothing_leaves_no_model(tmp_path: Path, data: Path, model: Path) -> None:
-    run("pack", data, "-m", model, "--no-model", "-o", tmp_path / "a.egm", "--block", 0, code=2)
+    run("pack", data, "-m", model, "--model-apart", "-o", tmp_path / "a.egm", "--block", 0, code=2)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["data.npz", "model"]
     run("pack", data, "--lossless", "--budget", "0", "-o", tmp_path / "a.egm")
-    run("pack", data, "-m", model, "--no-model", "-o", tmp_path / "a.egm", code=2)
+    run("pack", data, "-m", model, "--model-apart", "-o", tmp_path / "a.egm", code=2)
     assert not (tmp_path / "a.egm.model").exists()
 
 

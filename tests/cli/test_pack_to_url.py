@@ -57,7 +57,7 @@ def test_what_is_there_is_replaced_by_force_only(memory: Any, tmp_path: Path) ->
 def test_a_model_that_is_left_out_lies_beside_it(memory: Any, tmp_path: Path) -> None:
     model = tmp_path / "model.egm"
     assert pack(str(model))[0] == 0
-    assert pack("memory://bucket/a.egm", "-m", "model.egm", "--no-model")[0] == 0
+    assert pack("memory://bucket/a.egm", "-m", "model.egm", "--model-apart")[0] == 0
     assert sorted(memory.ls("/bucket", detail=False)) == ["/bucket/a.egm", "/bucket/a.egm.model"]
     with engram.open("memory://bucket/a.egm", "memory://bucket/a.egm.model") as opened:
         assert np.array_equal(opened[:][..., 0], IMAGES)

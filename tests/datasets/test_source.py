@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import engram
+from engram import archive as archives
 from engram.codecs.raw import Raw
 from engram.datasets import arrays, catalog, folders, idx, wardrobe
 from engram.datasets.source import NoSuchSplit, TooFewImages, UnknownData, draw_split, load
@@ -31,7 +31,7 @@ def save_folder(path: Path, images: ImageSet) -> None:
 
 
 def save_archive(path: Path, images: ImageSet) -> None:
-    engram.pack(images, Raw(images.image_shape), path)
+    archives.pack(images, Raw(images.image_shape), path)
 
 
 KINDS: dict[str, tuple[str, Callable[[Path, ImageSet], object]]] = {

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-import engram
+from engram import archive as archives
 from engram.codecs.pca import fit_pca
 from engram.codecs.raw import Raw
 from engram.datasets import arrays, wardrobe
@@ -32,7 +32,7 @@ def test_the_tables_are_filled(
     (tmp_path / "models").mkdir()
     for units in (4, 20):
         Model(fit_pca(images, units)).save(tmp_path / "models" / f"pca-{units}.safetensors")
-    engram.pack(images, Raw(images.image_shape), tmp_path / "raw.egm")
+    archives.pack(images, Raw(images.image_shape), tmp_path / "raw.egm")
     fit(images, "classifier", epochs=1).save(tmp_path / "judge-1")
     fit(images, "judge", epochs=1, options={"widths": [4]}).save(tmp_path / "judge-2")
     common = ["--data", tmp_path / "images.npz", "--points", tmp_path / "points.json", "--rivals", *RIVALS]

@@ -147,7 +147,7 @@ def mixed() -> bytes:
     """Images of three sizes, of which two share a canvas."""
     from PIL import Image
 
-    from engram.archive.mixing import Choice, pack_mixed
+    from engram.archive.mixing import pack_mixed
     from engram.codecs.raw import Raw
     from engram.datasets import folders
     from engram.datasets.assortment import Assortment
@@ -160,8 +160,8 @@ def mixed() -> bytes:
         images = folders.collection(folder)
         assert isinstance(images, Assortment)
         canvases = [Canvas((2, 1), np.array([0, 1, 3])), Canvas((1, 2), np.array([2]))]
-        choices = [Choice(Raw((*canvas.size, 1)), True) for canvas in canvases]
-        pack_mixed(images, canvases, choices, Path(folder) / "a.egm", block_size=2)
+        codecs = [Raw((*canvas.size, 1)) for canvas in canvases]
+        pack_mixed(images, canvases, codecs, Path(folder) / "a.egm", block_size=2)
         return (Path(folder) / "a.egm").read_bytes()
 
 

@@ -17,7 +17,6 @@ import numpy as np
 from PIL import Image
 
 from engram import archive
-from engram.archive.mixing import Choice
 from engram.codecs.contract import Codec
 from engram.codecs.freeze import freeze
 from engram.codecs.jpeg.fitting import fit_jpeg
@@ -130,8 +129,8 @@ def mixed(path: Path) -> None:
             Canvas((12, 10), np.flatnonzero(images.sizes[:, 0] == 12)),
             Canvas((10, 12), np.flatnonzero(images.sizes[:, 0] < 12)),
         ]
-        choices = [Choice(brought_to(learned, (*canvas.size, 1)), True) for canvas in canvases]
-        archive.pack_mixed(images, canvases, choices, path, block_size=16)
+        codecs = [brought_to(learned, (*canvas.size, 1)) for canvas in canvases]
+        archive.pack_mixed(images, canvases, codecs, path, block_size=16)
 
 
 def content(path: Path) -> dict[str, object]:

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import engram
+from engram import archive as archives
 from engram.codecs.raw import Raw
 from engram.images import ImageSet
 
@@ -25,7 +25,7 @@ def write(tmp_path_factory: pytest.TempPathFactory) -> Write:
             ("a", "b", "c") if labels else (),
         )
         path = tmp_path_factory.mktemp("archives") / "images.egm"
-        engram.pack(images, Raw(shape), path, block_size=8)
+        archives.pack(images, Raw(shape), path, block_size=8)
         return path, images
 
     return make

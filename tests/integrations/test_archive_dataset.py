@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from torch.utils.data import DataLoader
 
 import engram
+from engram import archive as archives
 from engram.archive.errors import ArchiveChanged, CorruptBlock
 from engram.archive.sharding import shard
 from engram.codecs.raw import Raw
@@ -192,7 +193,7 @@ def test_it_pickles_as_a_path(write: Write, memory_bytes: int) -> None:
     assert len(text) < 6000 + len(str(path))
     again = pickle.loads(text)
     assert all(torch.equal(found, other) for found, other in zip(again[:], dataset[:], strict=True))
-    engram.pack(images[::2], Raw((4, 3, 1)), path, force=True)
+    archives.pack(images[::2], Raw((4, 3, 1)), path, force=True)
     with pytest.raises(ArchiveChanged, match="is not the archive that was pickled"):
         pickle.loads(text)
 

@@ -14,9 +14,10 @@ from engram.archive.shards import ShardSet
 from engram.archive.source import load
 from engram.archive.unpacking import Unpacked, unpack
 from engram.archive.verification import Verification, verify
-from engram.archive.writer import Packed, Writer, pack
+from engram.archive.writer import DEFAULT_BLOCK_SIZE, Packed, Writer, check_known, pack
 
 __all__ = [
+    "DEFAULT_BLOCK_SIZE",
     "Appended",
     "Archive",
     "Breakdown",
@@ -30,6 +31,7 @@ __all__ = [
     "Verification",
     "Writer",
     "append",
+    "check_known",
     "info",
     "load",
     "open",

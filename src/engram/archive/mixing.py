@@ -11,7 +11,6 @@ import re
 import shutil
 import zlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
@@ -39,18 +38,10 @@ _PART = re.compile(r"\d{5}\.(codec|egm|sha256)(\.[a-z]+)*")
 """The names of what lies in PATH.parts; a folder that holds anything else is the user's."""
 
 
-@dataclass(frozen=True, eq=False)
-class Choice:
-    """The codec of a canvas, and whether its model is to be in the file."""
-
-    codec: Codec
-    embeds: bool
-
-
 def pack_mixed(
     images: Assortment,
     canvases: Sequence[Canvas],
-    choices: Sequence[Choice],
+    codecs: Sequence[Codec],
     path: Path | str,
     *,
     block_size: int = DEFAULT_BLOCK_SIZE,
@@ -60,23 +51,22 @@ def pack_mixed(
 ) -> Packed:
     """Writes an archive in which each image keeps its size; a model that canvases share is in it once.
 
-    resume: go on with a pack that was interrupted, which `begun` gives the choices of. Raises what `Writer` raises;
+    resume: go on with a pack that was interrupted, which `begun` gives the codecs of. Raises what `Writer` raises;
     nothing is left under the name when anything fails.
     """
     path = Path(path)
     folder = parts_of(path)
-    lock = Writer(path, choices[0].codec, force=force)  # from here on nobody else packs to this name
+    lock = Writer(path, codecs[0], force=force)  # from here on nobody else packs to this name
     try:
-        _begin(folder, choices, resume)
-        done, resumed, embedded = 0, 0, set[str]()
-        for number, (canvas, choice) in enumerate(zip(canvases, choices, strict=True)):
-            digest = sha256(choice.codec.model).hexdigest()
-            embeds = choice.embeds and (digest not in embedded or not choice.codec.model)
-            embedded |= {digest} if embeds else set()
+        _begin(folder, codecs, resume)
+        done, resumed, embedded = 0, 0, set[bytes]()
+        for number, (canvas, codec) in enumerate(zip(canvases, codecs, strict=True)):
+            embeds = codec.model not in embedded or not codec.model
+            embedded.add(codec.model)
             resumed += _pack_canvas(
                 images,
                 canvas,
-                choice.codec,
+                codec,
                 folder / f"{number:05}.egm",
                 block_size,
                 embeds,
@@ -110,24 +100,23 @@ def pack_mixed(
     return Packed(info(path), resumed)
 
 
-def begun(path: Path | str) -> list[Choice] | None:
-    """The choices of an interrupted pack; None where there is none, or one of its codecs cannot encode again."""
-    found = list[Choice]()
+def begun(path: Path | str) -> list[Codec] | None:
+    """The codecs of an interrupted pack; None where there is none, or one of its codecs cannot encode again."""
+    found = list[Codec]()
     for place in sorted(parts_of(Path(path)).glob("*.codec")):
         try:
             with Archive(place) as archive:
-                codec = shipped.completed(archive.codec)
-                found.append(Choice(codec, archive.file.directory.header.model_embedded))
+                found.append(shipped.completed(archive.codec))
         except EngramError:
             return None
-    return found if found and all(choice.codec.can_encode for choice in found) else None
+    return found if found and all(codec.can_encode for codec in found) else None
 
 
-def _begin(folder: Path, choices: Sequence[Choice], resume: bool) -> None:
+def _begin(folder: Path, codecs: Sequence[Codec], resume: bool) -> None:
     """A folder with the codecs, and with what is done where that is to be gone on with. Raises ResumeMismatch."""
     if resume and folder.is_dir():
         there = begun(folder.with_name(folder.name.removesuffix(".parts")))
-        if there is None or [each.codec.model for each in there] != [each.codec.model for each in choices]:
+        if there is None or [each.model for each in there] != [each.model for each in codecs]:
             raise ResumeMismatch(f"{folder} was begun with other codecs; pack afresh without --resume")
         return
     found = list(folder.iterdir()) if folder.is_dir() else []
@@ -136,9 +125,8 @@ def _begin(folder: Path, choices: Sequence[Choice], resume: bool) -> None:
         raise OutputExists(f"{folder} is needed for the parts of the archive, and holds something else; move it away")
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
-    for number, choice in enumerate(choices):
-        nothing = ImageSet(np.empty((0, *choice.codec.image_shape), np.uint8))
-        pack(nothing, choice.codec, folder / f"{number:05}.codec", embed_model=choice.embeds)
+    for number, codec in enumerate(codecs):
+        pack(ImageSet(np.empty((0, *codec.image_shape), np.uint8)), codec, folder / f"{number:05}.codec")
 
 
 def _pack_canvas(

@@ -211,6 +211,13 @@ class Writer:
         )
 
 
+def check_known(sets: Iterable[ImageSet]) -> None:
+    """Raises what a Writer would of the labels, classes and names of these sets, in order, before a pixel is read."""
+    metadata = _Metadata()
+    for known in sets:
+        metadata.add(known)
+
+
 def group_blocks(header: layout.Header) -> int:
     """How many blocks are encoded in one go."""
     return max(1, GROUP_BYTES // header.block_pixels)

@@ -66,7 +66,8 @@ def _codec(name: str, sample: ImageSet, file: Path, model: str | None) -> Codec:
     """The codec of another model; one whose rate may be chosen takes the archive's."""
     import engram
     from engram.archive import shipped
-    from engram.cli.choosing import Dial, with_model
+    from engram.packing.asked import Asked
+    from engram.packing.given import with_model
 
     of_any_rate = False
     if Path(name).suffix != ".egm" and name not in shipped.names():
@@ -76,7 +77,7 @@ def _codec(name: str, sample: ImageSet, file: Path, model: str | None) -> Codec:
         of_any_rate = network.method != "pixel" and not network.prior
     with engram.open(file, model) as opened:
         rate = opened.info.bytes_by_part["blocks"] / max(1, len(opened))
-    return with_model(sample, name, Dial(bytes_per_image=rate if of_any_rate and rate else None))
+    return with_model(sample, name, Asked(bytes_per_image=rate if of_any_rate and rate else None))
 
 
 def _prose(file: Path, done: Appended, seconds: float) -> list[str]:

@@ -2,25 +2,37 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from engram.cli import engines
 from engram.cli.archives import Force, pace, sizes_of
-from engram.cli.mixed import Written
-from engram.cli.terminal import Json, progress_bar, tell
+from engram.cli.terminal import Json, stage_bars, tell
 from engram.storage import shown
 
 if TYPE_CHECKING:
-    from engram.archive import Packed
-    from engram.cli.choosing import Dial
-    from engram.datasets.stream import Stream
-    from engram.training.budget import Budget
+    from engram.archive.packing import Engine
+
+STAGES = {
+    "Reading": "images",
+    "Sampling": "images",
+    "Learning to judge": "epochs",
+    "Learning": "steps",
+    "Packing": "images",
+    "Checking": "images",
+}
+"""What `packing.pack` tells of, and what each counts."""
+
+
+class EngineName(StrEnum):
+    """Where images are encoded; the bytes are the same."""
+
+    local = "local"
+    ray = "ray"
 
 
 def pack(
@@ -56,14 +68,15 @@ def pack(
         typer.Option("--budget", metavar="TIME", help="Without a model: how long to learn; 90s, 2m, 500steps, or 0."),
     ] = "2m",
     block: Annotated[int, typer.Option("--block", help="Images in a block, 1 to 65536.")] = 64,
-    no_model: Annotated[
-        bool, typer.Option("--no-model", help="Leave the model out of FILE; it goes to FILE.model beside it.")
+    model_apart: Annotated[
+        bool,
+        typer.Option("--model-apart", help="Leave the model out of FILE; it goes to FILE.model beside it."),
     ] = False,
     force: Force = False,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with a pack that was interrupted.")] = False,
     engine: Annotated[
-        engines.Engine, typer.Option("--engine", help="Encode here, or on the nodes of a Ray cluster.")
-    ] = engines.Engine.local,
+        EngineName, typer.Option("--engine", help="Encode here, or on the nodes of a Ray cluster.")
+    ] = EngineName.local,
     address: Annotated[
         str | None,
         typer.Option(
@@ -88,88 +101,51 @@ def pack(
     With --engine ray, DATA and FILE are paths that all nodes see (for a URL the current folder), and what is done lies
     in FILE.parts. The bytes are the same. Do not compress DATA: each node would unpack it from the start.
     """
-    from engram.cli import choosing
-    from engram.cli.mixed import pack_sizes
-    from engram.datasets import source
-    from engram.datasets.assortment import Assortment
-    from engram.errors import UsageError
+    from engram.packing import pack as packed
 
-    dial = choosing.Dial(lossless, max_error, bytes_, psnr, accuracy_loss, bits)
-    dial.check()
-    allowed = choosing.budget_of(budget)
-    options = {"block_size": block, "force": force, "resume": resume}
-    with engines.place_of(out, force) as place:
-        with progress_bar("Reading", unit="images") as progress:
-            found = source.collection(data, progress)
-        if not isinstance(found, Assortment):
-            with engines.opened(engine, data, address, shard_images) as write:
-                write_it = partial(write, **options)
-                done = _pack_one_size(data, found, place, dial, judge, model, allowed, no_model, resume, write_it)
-        elif no_model or judge is not None or engine is not engines.Engine.local:
-            raise UsageError(f"--engine ray, --judge and --no-model are for pictures of one size: {found.refusal()}")
-        else:
-            done = pack_sizes(found, place, dial, model, allowed, **options)
-    sizes = done.packed.breakdown
-    resumed = done.packed.images_resumed
-    result = sizes_of(sizes) | done.figures | {"images_resumed": resumed} | pace(sizes.images, done.seconds)
-    prose = f"{shown(out)}: {sizes.images:,} images in {sizes.archive_bytes:,} bytes, "
-    prose += f"{sizes.bytes_per_image:.2f} bytes an image"
-    prose += f" ({sizes.bytes_per_image_with_model:.2f} with the model)"
-    prose += f"; {resumed:,} images were done already" if resumed else ""
-    tell(result, f"{prose}, {done.seconds:.1f} s{done.words}", as_json)
-
-
-def _pack_one_size(
-    data: str,
-    parts: tuple[Stream, ...],
-    out: Path,
-    dial: Dial,
-    judge: Path | None,
-    model: str | None,
-    budget: Budget,
-    no_model: bool,
-    resume: bool,
-    write: Callable[..., Packed],
-) -> Written:
-    from engram.archive.interrupted import interrupted
-    from engram.cli import choosing
-    from engram.cli.judging import MOST_JUDGED, SHARE_OF_JUDGE, check_labels, judging
-    from engram.cli.learned import Collection, by_learning
-    from engram.cli.reached import in_words, reached
-    from engram.codecs.candidate import divide, hold_back
-
-    asked = dial.accuracy_loss is not None or judge is not None
-    if asked:
-        check_labels(data, parts[0].known)
-    with progress_bar("Sampling", unit="images") as progress:
-        sample = parts[0].sample(choosing.SAMPLE, progress)
-    images = sum(map(len, parts))
-    rest, measured = hold_back(sample, most=MOST_JUDGED) if asked else divide(sample, images)
-    judged = None
-    if asked:
-        with progress_bar("Learning to judge", unit="epochs") as progress:
-            judged = judging(judge, rest, measured, budget.part(SHARE_OF_JUDGE), progress)
-            budget = budget.part(1 - SHARE_OF_JUDGE if judged.learned else 1)
-    if model is not None:
-        codec, embed = choosing.with_model(sample, model, dial, judged), not no_model
-    else:
-        with progress_bar("Learning", unit="steps") as progress:
-            begun = interrupted(out) if resume else None
-            collection = Collection(rest, measured, images)
-            codec, pays = begun or by_learning(dial.goal(judged), collection, budget, progress)
-        embed = pays and not no_model
-    started = time.perf_counter()
-    with progress_bar("Packing", unit="images") as progress:
-        packed = write(
-            parts,
-            codec,
+    with _engine(engine, address, shard_images) as runs, stage_bars(STAGES) as progress:
+        done = packed(
+            data,
             out,
-            embed_model=embed,
-            model_path=out.with_name(out.name + ".model") if no_model and codec.model else None,
+            model=model,
+            lossless=lossless,
+            max_error=max_error,
+            bytes_per_image=bytes_,
+            psnr=psnr,
+            accuracy_loss=accuracy_loss,
+            judge=judge,
+            bits=bits,
+            budget=budget,
+            block_size=block,
+            model_apart=model_apart,
+            force=force,
+            resume=resume,
+            engine=runs,
+            shard_images=shard_images,
             progress=progress,
         )
-    seconds = time.perf_counter() - started
-    found = reached(codec, measured, judged)
-    aside = codec.model and not (embed or no_model)
-    words = "; the model comes with engram and is not in the file" if aside else ""
-    return Written(packed, found, f"{words}\n{in_words(found)}", seconds)
+    sizes = done.breakdown
+    prose = f"{shown(out)}: {sizes.images:,} images in {sizes.archive_bytes:,} bytes, "
+    prose += f"{sizes.bytes_per_image_with_model:.2f} bytes an image, {sizes.bytes_per_image:.2f} without the model"
+    prose += f"; {done.images_resumed:,} images were done already" if done.images_resumed else ""
+    apart = "; the model is beside it" if sizes.model_bytes and not sizes.model_embedded else ""
+    result = sizes_of(sizes) | done.as_dict() | pace(sizes.images, done.seconds)
+    tell(result, f"{prose}, {done.seconds:.1f} s{apart}\n{done.in_words()}", as_json)
+
+
+@contextmanager
+def _engine(name: EngineName, address: str | None, shard_images: int | None) -> Iterator[Engine | None]:
+    """A Ray cluster, or None for this process. Raises UsageError for options of another."""
+    from engram.errors import UsageError
+
+    if name is EngineName.local:
+        if address is not None or shard_images is not None:
+            raise UsageError(
+                "--address and --shard-images go with --engine ray; `engram shard` cuts an archive that is packed here"
+            )
+        yield None
+        return
+    from engram.integrations.ray import Cluster
+
+    with Cluster(address) as cluster:
+        yield cluster

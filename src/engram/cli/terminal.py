@@ -6,7 +6,7 @@ import json
 import sys
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Annotated, Any
 
 import typer
@@ -31,12 +31,13 @@ def hear_notices() -> None:
     otherwise = warnings.showwarning
 
     def show(message: Warning | str, *where: Any, **more: Any) -> None:
-        from engram.datasets.notices import Notice
+        from engram.datasets.notices import Advice, Notice
 
-        if not isinstance(message, Notice):
+        if isinstance(message, Notice):
+            _told.append(message.as_dict())
+        elif not isinstance(message, Advice):
             otherwise(message, *where, **more)
             return
-        _told.append(message.as_dict())
         typer.echo(f"engram: {message}", err=True)
 
     warnings.showwarning = show
@@ -67,6 +68,29 @@ def progress_bar(title: str, *, unit: str = "", shown: bool = True) -> Iterator[
     with rich.Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(title, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+@contextmanager
+def stage_bars(units: dict[str, str]) -> Iterator[Callable[[str, int, int], None] | None]:
+    """A callback (stage, done, total) that shows a stage's bar as `progress_bar` does; None without a terminal.
+
+    units: what each stage counts, in the order of time.
+    """
+    if not sys.stderr.isatty():
+        yield None
+        return
+    with ExitStack() as stack:
+        shown: dict[str, Callable[[int, int], None] | None] = {}
+
+        def report(stage: str, done: int, total: int) -> None:
+            if stage not in shown:
+                stack.close()
+                shown[stage] = stack.enter_context(progress_bar(stage, unit=units[stage]))
+            bar = shown[stage]
+            if bar:
+                bar(done, total)
+
+        yield report
 
 
 @contextmanager

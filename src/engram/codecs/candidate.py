@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from math import prod
 
 import numpy as np
 
@@ -14,6 +15,8 @@ MEASURED = 512
 """How many images codecs are measured on, at most."""
 HELD_BACK = 0.1
 """The share of a sample that is measured on where that has to be other images than those that are learned from."""
+MEASURED_VALUES = 1 << 22
+"""The values that these images have in all, at most, but for one image: what measuring takes goes with them."""
 _BLOCK = 64
 
 
@@ -21,13 +24,15 @@ _BLOCK = 64
 class Candidate:
     """A codec measured on images, at least one, for a collection of `count` like them.
 
-    model_bytes: those that it adds to the collection's. The images come back only where something asks for them.
+    model_bytes: those that it adds to the collection's. name: what tells it from others, in words. The images come back
+    only where something asks for them.
     """
 
     codec: Codec
     measured: Pixels
     count: int
     model_bytes: int
+    name: str = ""
 
     @cached_property
     def _blocks(self) -> list[tuple[bytes, int]]:
@@ -68,14 +73,19 @@ def divide(sample: ImageSet, images: int, seed: int = 0) -> tuple[ImageSet, Imag
     """
     if len(sample) < images:
         return hold_back(sample, seed)
-    chosen = np.random.default_rng(seed).permutation(len(sample))[:MEASURED]
+    chosen = np.random.default_rng(seed).permutation(len(sample))[: min(MEASURED, _fitting(sample))]
     return sample, sample[np.sort(chosen)]
 
 
 def hold_back(sample: ImageSet, seed: int = 0, most: int = MEASURED) -> tuple[ImageSet, ImageSet]:
     """(what to learn from, what to measure on): disjoint but where the sample has less than ten images."""
-    count = min(most, int(len(sample) * HELD_BACK))
+    count = min(most, int(len(sample) * HELD_BACK), _fitting(sample))
     order = np.random.default_rng(seed).permutation(len(sample))
     if not count:
         return sample, sample
     return sample[np.sort(order[count:])], sample[np.sort(order[:count])]
+
+
+def _fitting(sample: ImageSet) -> int:
+    """How many images have MEASURED_VALUES."""
+    return max(1, MEASURED_VALUES // prod(sample.image_shape))

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 
 from engram.codecs.candidate import Candidate
 from engram.codecs.goals import Goal, Size
 from engram.codecs.spatial.codec import Spatial
 from engram.coding.grid import COARSEST, FINEST
-from engram.images import Pixels
 
 TURNS = 10
 """How often a dial is turned to half of what is left of it: a thousandth of its octaves."""
@@ -20,11 +20,13 @@ def cheapest(goal: Goal, candidates: Iterable[Candidate]) -> Candidate | None:
     return min(filter(goal.is_met, candidates), key=goal.rank, default=None)
 
 
-def at_goal(codec: Spatial, goal: Goal, images: Pixels, count: int, model_bytes: int) -> Candidate:
-    """The candidate of a spatial code at the step that just meets the goal on the images, as `turn` has it."""
+def at_goal(candidate: Candidate, goal: Goal) -> Candidate:
+    """The candidate of a spatial code at the step that just meets the goal on its images, as `turn` has it."""
+    codec = candidate.codec
+    assert isinstance(codec, Spatial)
 
     def at(step: float) -> Candidate:
-        return Candidate(codec.at(round(step)), images, count, model_bytes)
+        return replace(candidate, codec=codec.at(round(step)))
 
     return turn(goal, at, COARSEST, FINEST)
 

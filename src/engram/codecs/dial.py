@@ -22,7 +22,7 @@ from engram.layers import Network
 LEAST_BITS, MOST_BITS = 0.05, 8.0
 SAMPLE = 1500
 """How many training images a quality is measured on."""
-STEPS, TOLERANCE_DB, TOLERANCE_BYTES = 12, 0.05, 0.03
+STEPS, TOLERANCE_BYTES = 12, 0.03
 LEAST_STIFFNESS, MOST_STIFFNESS = 5.0, 500.0
 """Of a transform code: with less it loses more than a network trained for that rate would."""
 
@@ -79,7 +79,7 @@ def _of_one_rate(network: Network, training: ImageSet, bytes_per_image: float) -
 
 def at_step(codec: Spatial, goal: Goal, sample: Pixels) -> Spatial:
     """The codec at the step that meets the goal on the sample. Raises OutOfReach where none does."""
-    found = at_goal(codec, goal, sample, len(sample), 0)
+    found = at_goal(Candidate(codec, sample, len(sample), 0), goal)
     if not goal.is_met(found) or (isinstance(goal, Size) and not goal.is_near(found)):
         ends = [Candidate(codec.at(step), sample, len(sample), 0) for step in (COARSEST, FINEST)]
         low, high = (f"{end.bytes_per_image:.3g} bytes an image ({end.psnr_db:.2f} dB)" for end in ends)
@@ -97,16 +97,17 @@ def sample_of(training: ImageSet) -> Pixels:
 
 
 def freeze_to_psnr(network: Network, training: ImageSet, psnr_db: float) -> Codec:
-    """The codec of the fewest bits whose PSNR on a sample of the training images is the one asked for.
+    """The codec of the fewest bits whose PSNR over images like these is no less than the one asked for.
 
-    Found by halving, to TOLERANCE_DB. Raises OutOfReach where even MOST_BITS a unit fall short of it.
+    Found by halving, on a sample of the images. Raises OutOfReach where even MOST_BITS a unit fall short of it.
     """
-    sample = sample_of(training)
+    sample, goal = sample_of(training), Quality(psnr_db, len(training))
     codec: Codec = freeze(network, training, bits=None if network.prior else MOST_BITS)
     if isinstance(codec, Spatial):
-        return at_step(codec, Quality(psnr_db), sample)
-    best = _psnr_db(codec, sample)
-    if best < psnr_db - TOLERANCE_DB:
+        return at_step(codec, goal, sample)
+    recovered = _recovered(codec, sample)
+    if not goal.is_kept(sample, recovered):
+        best = decibels(sample, recovered)
         raise OutOfReach(
             f"{network.method} reaches {best:.2f} dB on images like these, not {psnr_db:g}; "
             "train it longer or with a larger code, or pack with --lossless"
@@ -117,19 +118,16 @@ def freeze_to_psnr(network: Network, training: ImageSet, psnr_db: float) -> Code
     for _ in range(STEPS):
         middle = (low * high) ** 0.5
         tried = freeze(network, training, bits=middle)
-        reached = _psnr_db(tried, sample)
-        if reached >= psnr_db - TOLERANCE_DB:
+        if goal.is_kept(sample, _recovered(tried, sample)):
             codec, high = tried, middle
         else:
             low = middle
-        if abs(reached - psnr_db) <= TOLERANCE_DB:
-            break
     return codec
 
 
-def _psnr_db(codec: Codec, sample: Pixels) -> float:
-    """Peak signal-to-noise ratio of the sample, encoded and decoded."""
-    return decibels(sample, codec.decode(codec.encode(sample), len(sample)))
+def _recovered(codec: Codec, sample: Pixels) -> Pixels:
+    """The sample, encoded and decoded."""
+    return codec.decode(codec.encode(sample), len(sample))
 
 
 def rounded(images: Pixels, max_error: int) -> Pixels:

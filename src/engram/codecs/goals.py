@@ -8,14 +8,19 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import final
 
-from engram.codecs.candidate import Candidate, decibels
+import numpy as np
+
+from engram.codecs.candidate import Candidate
 from engram.images import Pixels
 
 TOLERANCE = 0.01
 """By how much of itself a size may be exceeded on the images that are measured: all of them will be within 3 %."""
 NEAR = 0.03
 """By how much of itself a size may miss what is asked for."""
-TOLERANCE_DB = 0.05
+SURE = 2.5
+"""How many standard errors a mean over some images may lie below that over all."""
+EXACT = 1e-9
+"""Of itself, so that a quality of just so many dB is kept."""
 DB_FOR_TWICE = 5.0
 """What twice the bytes buy, about, on every curve of LOG.md: a model that doubles them must give so much."""
 
@@ -51,9 +56,13 @@ class LargestError(Goal):
 @final
 @dataclass(frozen=True)
 class Size(Goal):
-    """The best images in so many bytes each, or few more; the model is apart, but has to be worth its bytes."""
+    """The best images in so many bytes each, or few more; the model is apart, but has to be worth its bytes.
+
+    asked: what was asked for of a mean image, where these are smaller or larger ones of a collection; 0 for the same.
+    """
 
     bytes_per_image: float
+    asked: float = 0.0
 
     def is_met(self, candidate: Candidate) -> bool:
         return candidate.bytes_per_image <= self.bytes_per_image * (1 + TOLERANCE)
@@ -68,6 +77,11 @@ class Size(Goal):
     def is_near(self, candidate: Candidate) -> bool:
         """Whether it takes what is asked for, as near as an archive has to."""
         return abs(candidate.bytes_per_image / self.bytes_per_image - 1) <= NEAR
+
+    @property
+    def share(self) -> float:
+        """Of the bytes of a mean image, what one of these is to take."""
+        return self.bytes_per_image / self.asked if self.asked else 1.0
 
 
 class Fidelity(Goal):
@@ -85,12 +99,21 @@ class Fidelity(Goal):
 @final
 @dataclass(frozen=True)
 class Quality(Fidelity):
-    """A peak signal-to-noise ratio."""
+    """A peak signal-to-noise ratio over all images, no less; of so many images those that are measured are some.
+
+    Where they are not all, the mean squared error of all may be larger: SURE standard errors of it are added.
+    """
 
     psnr_db: float
+    images: int = 0
 
     def is_kept(self, originals: Pixels, recovered: Pixels) -> bool:
-        return decibels(originals, recovered) >= self.psnr_db - TOLERANCE_DB
+        count = len(originals)
+        errors = np.square(recovered.astype(np.float64) - originals).reshape(count, -1).mean(1)
+        unseen = math.sqrt(max(0.0, 1 - count / self.images)) if self.images and count > 1 else 0.0
+        doubt = SURE * unseen * errors.std(ddof=1) / math.sqrt(count) if unseen else 0.0
+        most = 255**2 * 10 ** (-self.psnr_db / 10)
+        return bool(not count or errors.mean() + doubt <= most * (1 + EXACT))
 
 
 @final

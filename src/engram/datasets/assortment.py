@@ -60,6 +60,11 @@ class Assortment:
         return _OnCanvas(self, canvas)
 
     @property
+    def known(self) -> ImageSet:
+        """What is known of all of them but their sizes and pixels."""
+        return self.on(Canvas((1, 1), np.arange(len(self)))).known
+
+    @property
     def is_mixed(self) -> bool:
         """Whether there is more than one size."""
         return bool((self.sizes != self.sizes[:1]).any())

@@ -21,3 +21,7 @@ class Notice(UserWarning):
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
         return {"what": self.what, "images": self.images, "total": self.total, "first": self.first}
+
+
+class Advice(UserWarning):
+    """What the user may do about a result that could be better; in the words that are shown."""

@@ -10,17 +10,20 @@
 | a .npy or .npz file                    | ImageSet                                                 |
 | an archive, .egm, also by its URL      | ImageSet                                                 |
 | a shard set, or its shards.json or URL | ImageSet                                                 |
+| arrays, pictures, data sets in memory  | ImageSet; `handed` says which                            |
 """
 
 from __future__ import annotations
 
 import difflib
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from engram.datasets.assortment import Assortment, of_one_size
 from engram.datasets.progress import Progress, shifted
@@ -36,7 +39,8 @@ _READERS = {
 }
 """Whose `stream` reads a suffix. Imported when such a file comes: archives lie a floor above this one."""
 
-
+Data = str | Path | ImageSet | Splits | NDArray[Any] | Iterable[Any]
+"""A name, or what a program hands over."""
 MANIFEST = "shards.json"
 """What makes a folder a shard set."""
 
@@ -53,7 +57,7 @@ class TooFewImages(EngramError):
     """A set has fewer images than were to be drawn from it."""
 
 
-def load(data: str | Path | ImageSet | Splits, progress: Progress | None = None) -> ImageSet | Splits:
+def load(data: Data, progress: Progress | None = None) -> ImageSet | Splits:
     """What DATA names (see the table above), in memory; an ImageSet or Splits comes back as it is.
 
     Warns of every Notice. Raises UnknownData, NoSuchSplit, CannotRead, and whatever the format's own reader raises.
@@ -67,7 +71,7 @@ def load(data: str | Path | ImageSet | Splits, progress: Progress | None = None)
     return sets[0] if len(sets) == 1 else Splits(*sets)
 
 
-def stream(data: str | Path | ImageSet | Splits, progress: Progress | None = None) -> tuple[Stream, ...]:
+def stream(data: Data, progress: Progress | None = None) -> tuple[Stream, ...]:
     """What DATA names, to be read in pieces as it passes: one stream, or those of train and test where it is divided.
 
     `load` gives what they hold. `progress` is told of what must be done before: a download, a look at every picture.
@@ -76,14 +80,16 @@ def stream(data: str | Path | ImageSet | Splits, progress: Progress | None = Non
     return tuple(of_one_size(collection(data, progress)))
 
 
-def collection(
-    data: str | Path | ImageSet | Splits, progress: Progress | None = None
-) -> tuple[Stream, ...] | Assortment:
+def collection(data: Data, progress: Progress | None = None) -> tuple[Stream, ...] | Assortment:
     """What DATA names, of any sizes: as `stream` gives it, or an Assortment of all where sizes differ."""
     if isinstance(data, ImageSet):
         return (InMemory(data),)
     if isinstance(data, Splits):
         return tuple(map(InMemory, data))
+    if not isinstance(data, str | Path):
+        from engram.datasets import handed
+
+        return handed.collection(data)
     found = _named(data, progress)
     for part in (found,) if isinstance(found, Assortment) else found:
         for notice in part.notices:

@@ -87,7 +87,7 @@ def _weights(image_shape: tuple[int, int, int], hidden: tuple[int, ...]) -> int:
 
 
 def sizes_for(image_shape: tuple[int, int, int], values: int) -> list[dict[str, Any]]:
-    """The options of the pixel networks that pay for a collection of so many values, one at least, the smallest first."""
+    """The options of the pixel networks that pay for a collection of so many values, at least the smallest."""
     paying = [SIZES[0], *(hidden for hidden in SIZES[1:] if _weights(image_shape, hidden) <= values * WORTH)]
     return [{"hidden": hidden, "components": COMPONENTS, "radius": RADIUS, "knots": KNOTS} for hidden in paying]
 

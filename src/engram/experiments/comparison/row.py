@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import engram
+from engram import archive as archives
 from engram.codecs.contract import Codec
 from engram.evaluation.distortion import max_error, psnr_db, ssim
 from engram.evaluation.judge import Judge, accuracy
@@ -68,7 +69,7 @@ def packed(material: Material, codec: Codec) -> tuple[Row, Pixels]:
     images = ImageSet(material.test.images)
     with tempfile.TemporaryDirectory() as scratch:
         path = Path(scratch) / "images.egm"
-        encoding_seconds, _ = timed(lambda: engram.pack(images, codec, path, force=True))
+        encoding_seconds, _ = timed(lambda: archives.pack(images, codec, path, force=True))
         decoding_seconds, recovered = timed(lambda: _read(path))
         about = engram.info(path)
     figures = {

@@ -1,4 +1,4 @@
-"""The classifier that `engram pack` asks: a judge's accuracy on some of the images, before and after."""
+"""The classifier that packing asks: a judge's accuracy on some of the images, before and after."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def check_labels(name: str, images: ImageSet) -> None:
 
 
 def judging(
-    model: Path | None, rest: ImageSet, measured: ImageSet, budget: Budget, progress: Progress | None
+    model: str | Path | None, rest: ImageSet, measured: ImageSet, budget: Budget, progress: Progress | None
 ) -> Judging:
     """The judge of a model file or a name that engram brings.
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from engram.cli.learned import Collection, pixels
 from engram.codecs.dial import largest_error_for
 from engram.codecs.goals import Goal, LargestError, Quality, Size
 from engram.datasets import wardrobe
+from engram.packing.learners import Collection, pixels
 from engram.training.budget import Budget
 
 SAMPLE, MEASURED = wardrobe.draw(600, 0), wardrobe.draw(64, 1)

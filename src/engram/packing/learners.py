@@ -1,4 +1,4 @@
-"""What `engram pack` learns of a collection where no model is given, and which of all that is best for the goal.
+"""What is learned of a collection where no model is given.
 
 Each learner says whether it may have something to offer, and makes candidates for a goal in its part of the budget. A
 new kind of code becomes one more Learner in LEARNERS.
@@ -7,18 +7,17 @@ new kind of code becomes one more Learner in LEARNERS.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import prod
 from typing import TYPE_CHECKING
 
-import typer
-
 from engram.codecs.candidate import Candidate
-from engram.codecs.choice import at_goal, cheapest
+from engram.codecs.choice import at_goal
 from engram.codecs.contract import Codec
 from engram.codecs.goals import Fidelity, Goal, LargestError, Size
-from engram.codecs.spatial.codec import Spatial
+from engram.datasets.notices import Advice
 from engram.images import ImageSet
 from engram.training.budget import Budget
 
@@ -27,9 +26,6 @@ if TYPE_CHECKING:
 
 Progress = Callable[[int, int], None]
 
-CHEAP = 0.04
-"""A model that engram brings goes into the archive all the same where it takes no more than this share: the file then
-needs nothing but FORMAT.md."""
 SHARE_OF_DEFLATED = 0.55
 """What a pixel code takes, about, of what deflate takes for the same values."""
 FIRST_TRY = 0.35
@@ -56,7 +52,7 @@ class Collection:
 
     def candidate(self, codec: Codec) -> Candidate:
         """A codec that brings its model with it."""
-        return Candidate(codec, self.measured.images, self.images, len(codec.model))
+        return Candidate(codec, self.measured.images, self.images, len(codec.model), f"{codec.id}, learned now")
 
 
 Learn = Callable[[Goal, Collection, Budget, Progress | None], list[Candidate]]
@@ -82,13 +78,13 @@ def principal(goal: Goal, collection: Collection, budget: Budget, progress: Prog
 
 
 def _smallest_pays(goal: Goal, collection: Collection) -> bool:
-    """Whether the smallest pixel network takes less than the whole collection does deflated."""
+    """Whether the smallest pixel network takes less than it may save of the whole collection, deflated."""
     from engram.codecs.raw import Raw
     from engram.training.learning import weights_of_smallest
 
     shape = collection.measured.image_shape
     deflated = Candidate(Raw(shape), collection.measured.images, collection.images, 0)
-    return BYTES_A_WEIGHT * weights_of_smallest(shape) < deflated.bytes_in_all
+    return BYTES_A_WEIGHT * weights_of_smallest(shape) < (1 - SHARE_OF_DEFLATED) * deflated.bytes_in_all
 
 
 def pixels(goal: Goal, collection: Collection, budget: Budget, progress: Progress | None) -> list[Candidate]:
@@ -183,7 +179,7 @@ def spatial(goal: Goal, collection: Collection, budget: Budget, progress: Progre
     codec = learn_spatial(collection.rest, budget, images=collection.images, progress=progress)
     if codec is None:
         return []
-    return [at_goal(codec, goal, collection.measured.images, collection.images, len(codec.model))]
+    return [at_goal(collection.candidate(codec), goal)]
 
 
 LEARNERS = (
@@ -194,37 +190,7 @@ LEARNERS = (
 )
 
 
-def by_learning(
-    goal: Goal,
-    collection: Collection,
-    budget: Budget,
-    progress: Progress | None,
-    present: Sequence[Codec] = (),
-) -> tuple[Codec, bool]:
-    """(the best codec for the goal, whether its model is to be in the archive), learned or one that engram brings.
-
-    present: codecs whose models are in the file already. Raises OutOfReach where nothing meets the goal.
-    """
-    from engram.codecs.dial import OutOfReach
-
-    at_hand = _at_hand(collection.measured.image_shape, goal.max_error if isinstance(goal, LargestError) else 0)
-    there = [_at_no_cost(codec, goal, collection) for codec in (*at_hand, *present)]
-    if not collection.images:
-        return there[0].codec, True
-    candidates = [*there, *(_learned(goal, collection, budget, progress) if budget else [])]
-    best = cheapest(goal, candidates)
-    if best is None:
-        assert isinstance(goal, Size)
-        least = min(candidates, key=lambda candidate: candidate.bytes_per_image)
-        raise OutOfReach(
-            f"{goal.bytes_per_image:g} bytes an image are out of reach: the fewest that images like these were brought "
-            f"to are {least.bytes_per_image:.3g}, at {least.psnr_db:.2f} dB"
-        )
-    pays = best not in there or len(best.codec.model) <= CHEAP * best.bytes_in_all
-    return best.codec, pays or any(best.codec is codec for codec in present)
-
-
-def _learned(goal: Goal, collection: Collection, budget: Budget, progress: Progress | None) -> list[Candidate]:
+def learned(goal: Goal, collection: Collection, budget: Budget, progress: Progress | None) -> list[Candidate]:
     """What all learners make that have something to offer, each in an equal part of the time that is left."""
     started, found, torchless, offering = time.perf_counter(), list[Candidate](), False, list[Learner]()
     for learner in LEARNERS:
@@ -241,7 +207,7 @@ def _learned(goal: Goal, collection: Collection, budget: Budget, progress: Progr
         if goal == LargestError(0) and learner.learn is jpeg_files and found:
             break  # the pixels of JPEG files take several times as many bytes
     if torchless:
-        typer.echo("Less is learned without torch; `pip install 'engram[train]'` saves bytes", err=True)
+        warnings.warn("Less is learned without torch; `pip install 'engram[train]'` saves bytes", Advice, stacklevel=2)
     return found
 
 
@@ -250,20 +216,3 @@ def _is_torch(missing: ModuleNotFoundError) -> bool:
     if missing.name != "torch":
         raise missing
     return True
-
-
-def _at_no_cost(codec: Codec, goal: Goal, collection: Collection) -> Candidate:
-    """A codec whose model need not be in the archive, at its best for the goal."""
-    measured, images = collection.measured.images, collection.images
-    if isinstance(codec, Spatial) and not isinstance(goal, LargestError) and len(measured):
-        return at_goal(codec, goal, measured, images, 0)
-    return Candidate(codec, measured, images, 0)
-
-
-def _at_hand(shape: tuple[int, int, int], max_error: int) -> list[Codec]:
-    """The codecs that need no learning: deflate, and the models that engram brings for images of this shape."""
-    from engram.archive import shipped
-    from engram.codecs.raw import Raw
-
-    brought = [shipped.load(name, shape, max_error) for name in shipped.names()]
-    return [Raw(shape), *(codec for codec in brought if codec.image_shape == shape and codec.can_encode)]

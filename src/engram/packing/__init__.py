@@ -1,0 +1,6 @@
+"""Packing: what is asked of a collection, what is learned of it, which code is chosen and why, and what was reached."""
+
+from engram.packing.asked import Asked
+from engram.packing.to_archive import Report, pack
+
+__all__ = ["Asked", "Report", "pack"]

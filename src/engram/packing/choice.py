@@ -1,0 +1,113 @@
+"""Which code a collection is packed with, and why: of what is at hand and what is learned, the best for the goal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from engram.codecs.candidate import Candidate
+from engram.codecs.choice import at_goal, cheapest
+from engram.codecs.contract import Codec
+from engram.codecs.dial import ERRORS, OutOfReach, largest_error_for
+from engram.codecs.goals import Fidelity, Goal, LargestError, Size
+from engram.codecs.pixel.codec import Pixel
+from engram.codecs.spatial.codec import Spatial
+from engram.packing.learners import Collection, Progress, learned
+from engram.training.budget import Budget
+
+
+@dataclass(frozen=True, eq=False)
+class Choice:
+    """A codec and a sentence that says why it."""
+
+    codec: Codec
+    why: str
+
+
+def choose(
+    goal: Goal,
+    collection: Collection,
+    budget: Budget,
+    progress: Progress | None = None,
+    *,
+    present: Sequence[Codec] = (),
+) -> Choice:
+    """The best of what is at hand and what the budget teaches.
+
+    present: codecs whose models are in the file already. Raises OutOfReach where nothing meets the goal.
+    """
+    there = [*_at_hand(goal, collection), *(_present(codec, goal, collection) for codec in present)]
+    if not collection.images:
+        return Choice(there[0].codec, "there is no image")
+    candidates = [*there, *(learned(goal, collection, budget, progress) if budget else [])]
+    best = cheapest(goal, candidates)
+    if best is None:
+        assert isinstance(goal, Size)
+        least = min(candidates, key=lambda candidate: candidate.bytes_per_image)
+        raise OutOfReach(
+            f"{goal.asked or goal.bytes_per_image:g} bytes an image are out of reach: the fewest that images like "
+            f"these were brought to are {least.bytes_per_image / goal.share:.3g}, at {least.psnr_db:.2f} dB"
+        )
+    others = [candidate for candidate in candidates if candidate.name != best.name]
+    return Choice(best.codec, _reason(goal, best, cheapest(goal, others)))
+
+
+def _reason(goal: Goal, best: Candidate, second: Candidate | None) -> str:
+    def figure(candidate: Candidate) -> str:
+        taken = f"{candidate.bytes_in_all / candidate.count:.2f} bytes an image with its model"
+        return f"{taken}, {candidate.psnr_db:.2f} dB" if isinstance(goal, Size) else taken
+
+    chosen = f"{best.name}: {figure(best)}, by a sample"
+    return chosen if second is None else f"{chosen}; next best {second.name}, {figure(second)}"
+
+
+def _at_hand(goal: Goal, collection: Collection) -> list[Candidate]:
+    """What needs no learning, at its best for the goal: deflate, and the models that engram brings for these images."""
+    from engram.archive import shipped
+    from engram.codecs.raw import Raw
+
+    images, shape = collection.measured.images, collection.measured.image_shape
+    found = [Candidate(Raw(shape), images, collection.images, 0, "raw")]
+    exact = goal.max_error if isinstance(goal, LargestError) else 0
+    for name in shipped.names():
+        codec = shipped.load(name, shape, exact)
+        if codec.image_shape == shape and codec.can_encode:
+            candidate = Candidate(codec, images, collection.images, len(codec.model), name)
+            generic = name.startswith(shipped.GENERIC) and isinstance(codec, Pixel)
+            found.append(_coarsened(candidate, goal) if generic else _at_its_best(candidate, goal))
+    return found
+
+
+def _present(codec: Codec, goal: Goal, collection: Collection) -> Candidate:
+    name = f"{codec.id}, learned for other sizes"
+    return _at_its_best(Candidate(codec, collection.measured.images, collection.images, 0, name), goal)
+
+
+def _at_its_best(candidate: Candidate, goal: Goal) -> Candidate:
+    turns = isinstance(candidate.codec, Spatial) and not isinstance(goal, LargestError) and len(candidate.measured)
+    return at_goal(candidate, goal) if turns else candidate
+
+
+def _coarsened(candidate: Candidate, goal: Goal) -> Candidate:
+    """A pixel code that takes any largest error, at the one that suits the goal."""
+    from engram.codecs.pixel.generic import brought_to
+
+    def at(max_error: int) -> Candidate:
+        assert isinstance(candidate.codec, Pixel)
+        return replace(candidate, codec=brought_to(candidate.codec, candidate.codec.image_shape, max_error))
+
+    if isinstance(goal, LargestError) or not len(candidate.measured):
+        return candidate
+    if isinstance(goal, Fidelity):
+        return at(largest_error_for(goal, candidate.measured))
+    return _fitting(at, goal)
+
+
+def _fitting(at: Callable[[int], Candidate], goal: Goal) -> Candidate:
+    """The finest that meets a size, found by halving; the coarsest where none does."""
+    errors = sorted({0, *ERRORS})
+    low, high = 0, len(errors) - 1
+    while low < high:
+        middle = (low + high) // 2
+        low, high = (low, middle) if goal.is_met(at(errors[middle])) else (middle + 1, high)
+    return at(errors[high])

@@ -1,0 +1,277 @@
+"""`pack`: DATA into one archive. Everything that can fail is looked at before anything is learned."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from engram import archive, storage
+from engram.archive import Packed
+from engram.codecs.contract import Codec
+from engram.datasets import source
+from engram.datasets.assortment import Assortment
+from engram.datasets.source import Data
+from engram.datasets.stream import Stream
+from engram.errors import UsageError
+from engram.packing import reached, sizes
+from engram.packing.asked import Asked, budget_of
+from engram.packing.choice import Choice, choose
+from engram.storage import is_url
+from engram.training.budget import Budget
+
+if TYPE_CHECKING:
+    from engram.archive import Breakdown
+    from engram.archive.packing import Engine
+    from engram.models import Model
+    from engram.packing.judging import Judging
+
+SAMPLE = 20_000
+"""How many images of a collection are learned from, at most."""
+
+Progress = Callable[[str, int, int], None]
+"""Called with what is being done, how much of it is, and how much there is, 0 where that is not known."""
+
+
+@dataclass(frozen=True)
+class Report:
+    """What was written, why so, and what it reached.
+
+    breakdown: the archive's bytes, part by part. why: a sentence for each choice that was made. quality: psnr_db, None
+    where nothing is lost; max_error; measured_images, of which these are told; with a judge accuracy, 0 to 1, and
+    accuracy_of_originals. padding: of pictures of many sizes, what laying them on canvases costs. images_resumed: how
+    many an interrupted pack had done already. seconds: of writing.
+    """
+
+    breakdown: Breakdown
+    why: tuple[str, ...]
+    quality: dict[str, Any]
+    padding: dict[str, Any]
+    images_resumed: int
+    seconds: float
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return self.quality | self.padding | {"why": list(self.why), "images_resumed": self.images_resumed}
+
+    def in_words(self) -> str:
+        """What was reached, and why it is coded as it is, in a few lines."""
+        lines = [reached.in_words(self.quality, self.breakdown.images)]
+        lines += [sizes.in_words(self.padding)] if self.padding else []
+        return "\n".join([*lines, *self.why])
+
+
+def pack(
+    data: Data,
+    out: Path | str,
+    *,
+    model: str | Path | Model | Codec | None = None,
+    lossless: bool = False,
+    max_error: int | None = None,
+    bytes_per_image: float | None = None,
+    psnr: float | None = None,
+    accuracy_loss: float | None = None,
+    judge: str | Path | None = None,
+    bits: float | None = None,
+    budget: str | float | Budget = "2m",
+    block_size: int = archive.DEFAULT_BLOCK_SIZE,
+    model_apart: bool = False,
+    force: bool = False,
+    resume: bool = False,
+    engine: Engine | None = None,
+    shard_images: int | None = None,
+    progress: Progress | None = None,
+) -> Report:
+    """Writes DATA into one archive, and says what was chosen, why, and what it reached.
+
+    data: whatever `engram.load` takes; of DATA that comes divided both halves are packed. out: a path, or a URL.
+    One of lossless (the default), max_error (no value is off by more; 0 to 63), bytes_per_image (the model apart), psnr
+    (dB, no fewer) and accuracy_loss (points that a judge may lose) says what is asked for; `Asked` has their ranges.
+    model: what codes the images; without one, what pays most is learned within the budget: seconds, or "90s", "2m",
+    "1h", "500steps" (of each network: the same model on every run) or 0, or taken of what engram brings. judge: the
+    classifier that accuracy is asked of. bits: of each code unit, with a model. model_apart: the model stays out of the
+    archive, which names it by its SHA-256, and goes to OUT.model. engine: what encodes, for DATA
+    that all of its processes can open by name; shard_images: above so many images it writes a shard set.
+    Raises UsageError, OutputExists, and what reading DATA and writing raise; then nothing lies under the name.
+    """
+    asked = Asked(lossless, max_error, bytes_per_image, psnr, accuracy_loss, bits)
+    allowed, stages = budget_of(budget), _Stages(progress)
+    with _place_of(out, force) as place:
+        found = source.collection(data, stages.of("Reading"))
+        options = {"block_size": block_size, "force": force, "resume": resume}
+        if isinstance(found, Assortment):
+            _refuse_for_many_sizes(found, asked, judge, model_apart, engine)
+            return _of_many_sizes(found, place, asked, model, allowed, options, stages)
+        archive.check_known(part.known for part in found)
+        write: Callable[..., Packed] = archive.pack
+        if engine is not None:
+            from engram.archive.packing import pack_by
+
+            if not isinstance(data, str | Path):
+                raise UsageError("an engine's processes open DATA by name: give a path, not images")
+            write = partial(pack_by, engine, str(data), shard_images=shard_images)
+        return _of_one_size(found, place, asked, judge, model, allowed, model_apart, write, options, stages)
+
+
+class _Stages:
+    """Makes of one callback those of its stages."""
+
+    def __init__(self, progress: Progress | None) -> None:
+        self._progress = progress
+
+    def of(self, what: str) -> Callable[[int, int], None] | None:
+        return self._progress and partial(self._progress, what)
+
+
+def _of_one_size(
+    parts: tuple[Stream, ...],
+    place: Path,
+    asked: Asked,
+    judge: str | Path | None,
+    model: Any,
+    budget: Budget,
+    model_apart: bool,
+    write: Callable[..., Packed],
+    options: dict[str, Any],
+    stages: _Stages,
+) -> Report:
+    from engram.archive.interrupted import interrupted
+    from engram.codecs.candidate import divide, hold_back
+    from engram.packing.given import with_model
+    from engram.packing.judging import MOST_JUDGED, SHARE_OF_JUDGE, check_labels, judging
+    from engram.packing.learners import Collection
+
+    judged: Judging | None = None
+    judges = asked.accuracy_loss is not None or judge is not None
+    if judges:
+        check_labels(parts[0].name, parts[0].known)
+    begun = interrupted(place) if options["resume"] else None
+    sample = parts[0].sample(SAMPLE, stages.of("Sampling"))
+    images = sum(map(len, parts))
+    rest, measured = hold_back(sample, most=MOST_JUDGED) if judges else divide(sample, images)
+    if judges:
+        judged = judging(judge, rest, measured, budget.part(SHARE_OF_JUDGE), stages.of("Learning to judge"))
+        budget = budget.part(1 - SHARE_OF_JUDGE if judged.learned else 1)
+    if model is not None:
+        choice = Choice(with_model(sample, model, asked, judged), "its model was given")
+    elif begun is not None:
+        choice, model_apart = Choice(begun[0], "it was chosen when the pack began"), not begun[1]
+    else:
+        goal, collection = asked.goal(images, judged), Collection(rest, measured, images)
+        choice = choose(goal, collection, budget, stages.of("Learning"))
+    codec = choice.codec
+    started = time.perf_counter()
+    packed = write(
+        parts,
+        codec,
+        place,
+        embed_model=not model_apart,
+        model_path=place.with_name(place.name + ".model") if model_apart and codec.model else None,
+        progress=stages.of("Packing"),
+        **options,
+    )
+    seconds = time.perf_counter() - started
+
+    def pairs() -> reached.Pairs:
+        told, done = stages.of("Checking"), 0
+        with archive.open(place, codec.model or None) as opened:
+            first = 0
+            for part in parts:
+                for rows in reached.runs_of(len(part)):
+                    after = opened[first + rows.start : first + rows.stop]
+                    start = 0
+                    for piece in part.pieces(rows):
+                        yield piece.images, after[start : start + len(piece)]
+                        start += len(piece)
+                    done += len(rows)
+                    if told:
+                        told(done, images)
+                first += len(part)
+
+    quality = reached.quality(pairs(), [codec], images)
+    if judged is not None:
+        quality |= reached.accuracy(codec, judged)
+    return Report(packed.breakdown, (choice.why,), quality, {}, packed.images_resumed, seconds)
+
+
+def _refuse_for_many_sizes(found: Assortment, asked: Asked, judge: Any, model_apart: bool, engine: Any) -> None:
+    """Raises UsageError for what is for images of one size."""
+    for name, given in (
+        ("--accuracy-loss", asked.accuracy_loss is not None),
+        ("--judge", judge is not None),
+        ("--model-apart", model_apart),
+        ("--engine ray", engine is not None),
+    ):
+        if given:
+            raise UsageError(f"{name} is for pictures of one size: {found.refusal()}")
+
+
+def _of_many_sizes(
+    images: Assortment,
+    place: Path,
+    asked: Asked,
+    model: Any,
+    budget: Budget,
+    options: dict[str, Any],
+    stages: _Stages,
+) -> Report:
+    from engram.archive.mixing import begun
+    from engram.datasets.canvases import share
+
+    canvases = share(images.sizes)
+    archive.check_known([images.known])
+    there = begun(place) if options["resume"] else None
+    if there is not None and len(there) == len(canvases):
+        choices = [Choice(codec, "it was chosen when the pack began") for codec in there]
+    else:
+        choices = sizes.choices(images, canvases, asked, model, budget, SAMPLE, stages.of("Learning"))
+    codecs = [choice.codec for choice in choices]
+    started = time.perf_counter()
+    packed = archive.pack_mixed(images, canvases, codecs, place, progress=stages.of("Packing"), **options)
+    seconds = time.perf_counter() - started
+    with archive.open(place) as opened:
+        told = sizes.pairs(images, canvases, opened, reached.MOST_CHECKED)
+        quality = reached.quality(told, codecs, len(images))
+    why = [
+        f"{len(canvas.images):,} images on {canvas.size[0]} x {canvas.size[1]}: {choice.why}"
+        for canvas, choice in zip(canvases, choices, strict=True)
+    ]
+    figures = sizes.padding(images, canvases, codecs)
+    return Report(packed.breakdown, tuple(why), quality, figures, packed.images_resumed, seconds)
+
+
+@contextmanager
+def _place_of(out: Path | str, force: bool) -> Iterator[Path]:
+    """The path to write to; for a URL a file of its name in the current folder, which goes there when it is whole.
+
+    Raises OutputExists where something lies there and may not be replaced, and what `storage.put` raises.
+    """
+    import shutil
+
+    from engram.archive.manifest import NAME
+    from engram.files import OutputExists
+
+    if not is_url(out):
+        if Path(out).exists() and not force:
+            raise OutputExists(f"{out} exists already; choose another name, or replace it with --force")
+        yield Path(out)
+        return
+    out = str(out)
+    storage.check_free(out, force)
+    path = Path(storage.shown(out).rstrip("/").rpartition("/")[2])
+    if path.exists():
+        raise OutputExists(f"{storage.shown(out)} is packed here first, to {path}, which exists already; move it away")
+    yield path
+    model = path.with_name(path.name + ".model")
+    if model.exists():
+        storage.put(model, str(storage.beside(out, model.name)))
+        model.unlink()
+    storage.put(path, out, last=NAME)
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink()
