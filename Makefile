@@ -10,7 +10,7 @@ ifneq ($(wildcard ../shared/data/.),)
 export ENGRAM_DATA ?= $(abspath ../shared/data)
 endif
 
-.PHONY: help reproduce compare test check test-processors test-sanitized format bench-training bench-archive bench-rates bench-transform bench-codec bench-pixel bench-dataset bench-remote bench-ray bench-sizes bench-scale clean
+.PHONY: help reproduce compare test check test-processors test-versions test-sanitized format bench-training bench-archive bench-rates bench-transform bench-codec bench-pixel bench-dataset bench-remote bench-ray bench-sizes bench-scale clean
 .DEFAULT_GOAL := help
 
 # Ray's simulated cluster wants a process that ran nothing else. With ARGS, what they name runs, and no more.
@@ -38,6 +38,9 @@ check: $(INSTALLED) ## the gate: formatter, linter, type checker, tests
 
 test-processors: $(INSTALLED) ## the tests of numbers, as other processors compute them: ARGS="--turn 3"
 	$(RUN)/python tests/processors.py $(ARGS)
+
+test-versions: ## the suite on other Pythons, and on the oldest and newest NumPy, Pillow and torch: ARGS="'3.13, newest'"
+	$(PYTHON) tests/versions.py $(ARGS)
 
 test-sanitized: $(INSTALLED) ## the C code under sanitizers, against mutated streams and models: ARGS="--seconds 30"
 	$(RUN)/python tests/fuzz/sanitized_kernel.py $(or $(ARGS),--mutants 30000)

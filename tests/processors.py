@@ -46,7 +46,8 @@ def main() -> int:
     for name in names:
         print(f"as on another processor: {name}", flush=True)
         places = [str(TESTS / folder) for folder in NUMERIC]
-        command = [sys.executable, "-m", "pytest", "-n", "auto", "--dist", "worksteal", *(options or places)]
+        workers = max(1, (os.cpu_count() or 1) // int(here[name]["OMP_NUM_THREADS"]))
+        command = [sys.executable, "-m", "pytest", "-n", str(workers), "--dist", "worksteal", *(options or places)]
         if subprocess.run(command, env=os.environ | here[name], check=False).returncode:
             failed.append(name)
     if failed:

@@ -37,7 +37,7 @@ def test_turned_jpeg_files_come_back_as_they_are_seen(turned_files: Path) -> Non
     folder = turned_files.parent
     done = run(folder, "pack", "files", "-o", "a.egm", "--json", "--budget", "5s")
     assert done.returncode == 0, done.stderr
-    told = "EXIF orientation: turned as it says; 2 of 80 pictures, the first files/000.jpg"
+    told = "EXIF orientation: turned as it says; 2 of 80 files, the first files/000.jpg"
     assert done.stderr == f"engram: {told}\n"
     [notice] = json.loads(done.stdout)["notices"]
     assert notice == {

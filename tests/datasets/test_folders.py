@@ -18,6 +18,7 @@ from engram.datasets import folders, pictures, wardrobe
 from engram.datasets.assortment import MixedSizes
 from engram.datasets.kinds import UnreadablePicture
 from engram.datasets.names import UnsafeName, class_of, folder_of
+from engram.datasets.pictures import SUFFIXES
 from engram.errors import UsageError
 from engram.files import CannotWrite, OutputExists
 from engram.images import ImageSet, Splits
@@ -103,13 +104,38 @@ def test_progress_runs_over_both_halves(tmp_path: Path) -> None:
     assert seen == [(30, 40), (40, 40)]
 
 
-def test_hidden_and_foreign_files_are_ignored(tmp_path: Path) -> None:
+def test_files_that_are_no_pictures_are_left_out_and_told_of(tmp_path: Path) -> None:
     folders.save(RGB, tmp_path / "set", "png")
     (tmp_path / "set" / ".hidden.png").write_bytes(b"no picture")
     (tmp_path / "set" / "notes.txt").write_bytes(b"no picture")
     (tmp_path / "set" / "a" / "Thumbs.db").write_bytes(b"no picture")
     (tmp_path / "set" / ".git").mkdir()
-    assert folders.load(tmp_path / "set").fingerprint() == by_class(RGB).fingerprint()
+    (tmp_path / "set" / "a" / "gone.png").symlink_to(tmp_path / "nothing")
+    loaded = folders.stream(tmp_path / "set")
+    assert loaded.load().fingerprint() == by_class(RGB).fingerprint()
+    first = tmp_path / "set" / "a" / "Thumbs.db"
+    assert [str(notice) for notice in loaded.notices] == [
+        f"no picture, by its name: left out; 3 of {len(RGB) + 3} files, the first {first}"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("lies", "message"),
+    [
+        ("a/more/b.png", "{0}/set/a/more/b.png lies deeper than a class folder"),
+        ("2024/01/a.png", "{0}/set/2024/01/a.png lies deeper than a class folder"),
+        ("val/a/b.png", "{0}/set is divided into train and test, and has pictures in val beside them"),
+        ("b.png", "{0}/set is divided into train and test, and has pictures in itself beside them"),
+    ],
+)
+def test_no_picture_is_left_out_in_silence(lies: str, message: str, tmp_path: Path) -> None:
+    divided = "test" in message
+    folders.save(Splits(RGB, RGB) if divided else RGB, tmp_path / "set", "png")
+    path = tmp_path / "set" / lies
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(pictures.encode_picture(RGB.images[0], ".png", 95))
+    with pytest.raises(folders.MixedLayout, match=re.escape(message.format(tmp_path))):
+        folders.collection(tmp_path / "set")
 
 
 def test_suffixes_may_be_capital(tmp_path: Path) -> None:
@@ -130,7 +156,7 @@ def test_no_folder(tmp_path: Path) -> None:
 def test_an_empty_folder(inside: list[str], tmp_path: Path) -> None:
     for name in inside:
         (tmp_path / name).mkdir(parents=True)
-    message = f"{tmp_path}: no picture in it or its sub-folders (.bmp, .gif, .jpeg, .jpg, .png, .tif, .tiff, .webp)"
+    message = f"{tmp_path}: no picture in it or its sub-folders ({', '.join(sorted(SUFFIXES))})"
     refused(folders.load, tmp_path, folders.EmptyFolder, message)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import struct
 import warnings
@@ -15,12 +16,14 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import Image, ImageCms, ImageOps
+from PIL import Image, ImageCms, ImageOps, features
+from PIL.PngImagePlugin import PngInfo
 
 import engram
-from engram.datasets import kinds, source
+from engram.datasets import folders, kinds, source
 from engram.datasets.kinds import ChangedPicture, UnreadablePicture, UnsupportedPicture
 from engram.datasets.notices import Notice
+from engram.datasets.pictures import SUFFIXES
 from engram.images import ImageSet
 
 TABLE = (Path(__file__).parents[2] / "docs" / "guides" / "pictures.md").read_text()
@@ -199,7 +202,7 @@ def test_kept_in_silence(case: tuple[bytes, np.ndarray], tmp_path: Path) -> None
 def test_changed_with_a_notice(case: tuple[bytes, np.ndarray, kinds.Change], tmp_path: Path) -> None:
     images, notices = load(tmp_path, case[0])
     same(images, case[1])
-    assert [str(notice) for notice in notices] == [f"{case[2].value}; 1 of 1 pictures, the first {tmp_path / '0.tif'}"]
+    assert [str(notice) for notice in notices] == [f"{case[2].value}; 1 of 1 files, the first {tmp_path / '0.tif'}"]
 
 
 @cases(REFUSED)
@@ -239,7 +242,7 @@ def test_a_divided_folder_tells_of_each_half_and_a_half_of_itself(tmp_path: Path
     for half, data in (("train", file(RGB_PICTURE, "PNG")), ("test", file(GRAY_PICTURE, "PNG"))):
         (tmp_path / half).mkdir()
         (tmp_path / half / "0.png").write_bytes(data)
-    with pytest.warns(Notice, match="1 of 1 pictures, the first .*test/0.png"):
+    with pytest.warns(Notice, match="1 of 1 files, the first .*test/0.png"):
         train, test = engram.stream(tmp_path)
     assert (len(train.notices), len(test.notices)) == (0, 1)
     assert not source.stream(f"{tmp_path}:train")[0].notices
@@ -273,13 +276,14 @@ def test_a_picture_that_was_changed_meanwhile(now: bytes, tmp_path: Path) -> Non
 
 def exif_of(order: str, entries: list[tuple[int, int, int, int]], start: int = 8) -> bytes:
     head = (b"II*\0" if order == "<" else b"MM\0*") + struct.pack(f"{order}I", start)
-    body = b"".join(struct.pack(f"{order}HHIHxx", *entry) for entry in entries)
+    kinds = {3: "HHIHxx", 4: "HHII"}
+    body = b"".join(struct.pack(order + kinds[entry[1]], *entry) for entry in entries)
     return head + struct.pack(f"{order}H", len(entries)) + body
 
 
-@given(st.sampled_from("<>"), st.integers(2, 8), st.sampled_from([b"", b"Exif\0\0"]))
-def test_an_orientation_is_found(order: str, orientation: int, prefix: bytes) -> None:
-    entries = [(0x0100, 4, 1, 7), (0x0112, 3, 1, orientation)]
+@given(st.sampled_from("<>"), st.integers(2, 8), st.sampled_from([b"", b"Exif\0\0"]), st.sampled_from([3, 4]))
+def test_an_orientation_is_found(order: str, orientation: int, prefix: bytes, kind: int) -> None:
+    entries = [(0x0100, 4, 1, 7), (0x0112, kind, 1, orientation)]
     assert kinds.orientation_in(prefix + exif_of(order, entries)) == orientation
 
 
@@ -293,17 +297,16 @@ def test_an_orientation_is_found(order: str, orientation: int, prefix: bytes) ->
         exif_of("<", [(0x0112, 3, 1, 6)])[:-6],
         exif_of("<", [(0x0112, 3, 1, 9)]),
         exif_of("<", [(0x0112, 3, 2, 6)]),
-        exif_of("<", [(0x0112, 4, 1, 6)]),
         exif_of(">", [(0x0100, 3, 1, 6)]),
     ],
 )
 def test_what_says_no_orientation(data: bytes) -> None:
-    assert kinds.orientation_in(data) == 1
+    assert kinds.orientation_in(data) is None
 
 
 @given(st.binary(max_size=60))
 def test_any_exif_bytes_are_harmless(data: bytes) -> None:
-    assert 1 <= kinds.orientation_in(b"MM" + data) <= 8
+    assert kinds.orientation_in(b"MM" + data) in (None, *range(1, 9))
 
 
 @pytest.mark.parametrize("format", ["JPEG", "PNG", "GIF", "TIFF", "WEBP", "BMP", "MPO"])
@@ -322,3 +325,97 @@ def test_a_damaged_picture_is_unreadable_or_a_picture(format: str, tmp_path: Pat
                 kinds.read(path, (*kinds.look(path).size, 3))
             except (UnreadablePicture, UnsupportedPicture):
                 continue
+
+
+def test_every_flipped_bit_of_a_png_is_found(tmp_path: Path) -> None:
+    """Of its chunks. Before them are eight bytes, by which it is known; then it is no picture, or no PNG."""
+    whole = file(RGB_PICTURE, "PNG")
+    path = tmp_path / "a.png"
+    for at in range(len(whole)):
+        for bit in range(8):
+            path.write_bytes(whole[:at] + bytes([whole[at] ^ 1 << bit]) + whole[at + 1 :])
+            with pytest.raises(UnreadablePicture):
+                kinds.look(path)
+    for size in range(len(whole)):
+        path.write_bytes(whole[:size])
+        with pytest.raises(UnreadablePicture):
+            kinds.look(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("Raw profile type exif", "\nexif\n      {size}\n{digits}\n"),
+        ("XML:com.adobe.xmp", '<x:xmpmeta><rdf:Description tiff:Orientation="6"/></x:xmpmeta>'),
+        ("XML:com.adobe.xmp", "<rdf:Description><tiff:Orientation>6</tiff:Orientation></rdf:Description>"),
+    ],
+)
+def test_png_files_say_in_text_too_how_they_are_turned(name: str, text: str, tmp_path: Path) -> None:
+    """ImageMagick writes EXIF so, and Adobe's programs XMP."""
+    exif = b"Exif\0\0" + exif_of("<", [(0x0112, 3, 1, 6)]) + bytes(4)  # no further directory
+    info = PngInfo()
+    words = text.format(size=len(exif), digits=exif.hex()) if "{" in text else text
+    info.add_itxt(name, words) if name.startswith("XML") else info.add_text(name, words, zip=True)
+    RGB_PICTURE.save(tmp_path / "a.png", pnginfo=info)
+    with Image.open(tmp_path / "a.png") as picture:
+        picture.load()
+        expected = np.asarray(ImageOps.exif_transpose(picture))
+    assert np.array_equal(kinds.read(tmp_path / "a.png", expected.shape), expected)
+    assert kinds.look(tmp_path / "a.png").changes == (kinds.Change.TURNED,)
+
+
+@pytest.mark.parametrize("format", ["PPM", "TGA", "JPEG2000", "ICO", "AVIF"])
+@pytest.mark.parametrize("picture", [GRAY_PICTURE, RGB_PICTURE], ids=["gray", "colour"])
+def test_other_formats_are_pictures_too(format: str, picture: Image.Image, tmp_path: Path) -> None:
+    if format == "AVIF" and not features.check("avif"):
+        pytest.skip("this Pillow has no AVIF")
+    options = {"JPEG2000": {"irreversible": False}, "ICO": {"sizes": [picture.size]}, "AVIF": {"quality": 100}}
+    path = tmp_path / f"a{ {'JPEG2000': '.jp2'}.get(format, '.' + format.lower()) }"
+    path.write_bytes(file(picture, format, **options.get(format, {})))
+    images = folders.load(tmp_path).images[0]
+    with Image.open(path) as opened:
+        assert np.array_equal(
+            images.squeeze(), np.asarray(opened.convert(picture.mode if images.shape[2] == 1 else "RGB"))
+        )
+
+
+def test_values_of_more_bits_in_a_portable_pixmap_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.ppm").write_bytes(b"P6 1 1 65535\n" + bytes(6))
+    with pytest.raises(UnsupportedPicture, match="more than 8 bits"):
+        folders.load(tmp_path)
+
+
+def test_all_that_is_not_taken_is_counted(tmp_path: Path) -> None:
+    for number in range(9):
+        mode = "RGBA" if number % 4 else "RGB"
+        Image.new(mode, (4, 4), (1, 2, 3, 4)[: len(mode)]).save(tmp_path / f"{number}.png")
+    (tmp_path / "9.png").write_bytes(b"no picture")
+    with pytest.raises(UnsupportedPicture) as caught:
+        folders.load(tmp_path)
+    first, others = str(caught.value).split("\n")
+    assert first.startswith(f"{tmp_path / '1.png'} has an alpha channel")
+    named = ", ".join(str(tmp_path / f"{number}.png") for number in (2, 3, 5, 6, 7))
+    assert others == f"7 of 10 pictures are not taken, for such reasons: {named} and 1 more"
+
+
+END_OF_REASON = ("repair it or take it out", "gray or RGB first", "as pictures of their own")
+
+
+@pytest.mark.real
+@pytest.mark.filterwarnings("ignore::UserWarning:PIL")
+def test_the_zoo_loads_or_is_refused_with_its_reason(tmp_path: Path) -> None:
+    zoo = sorted((Path(os.environ["ENGRAM_DATA"]) / "zoo").iterdir())
+    if not zoo:
+        pytest.skip("there is no zoo")
+    taken, reasons = 0, list[str]()
+    for path in zoo:
+        place = tmp_path / path.name
+        place.mkdir()
+        suffix = path.suffix if path.suffix.lower() in SUFFIXES else ".png"
+        (place / f"a{suffix}").write_bytes(path.read_bytes())
+        try:
+            taken += len(folders.collection(place)[0])  # type: ignore[index]
+        except (UnreadablePicture, UnsupportedPicture) as error:
+            reasons.append(str(error))
+    assert all(reason.endswith(END_OF_REASON) for reason in reasons), reasons
+    assert taken > 60

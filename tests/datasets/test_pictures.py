@@ -101,7 +101,7 @@ def test_an_unreadable_picture_is_named(data: bytes, position: int, tmp_path: Pa
 
 def test_other_formats_never_reach_their_parser(tmp_path: Path) -> None:
     file = BytesIO()
-    Image.fromarray(GRAY[0, ..., 0]).save(file, "PPM")
+    Image.fromarray(GRAY[0, ..., 0]).save(file, "PCX")
     (tmp_path / "a.png").write_bytes(file.getvalue())
     with pytest.raises(UnreadablePicture, match="cannot identify image file"):
         load([tmp_path / "a.png"])

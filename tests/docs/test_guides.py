@@ -104,7 +104,7 @@ def test_billion(tmp_path: Path) -> None:
 
 def test_pictures(tmp_path: Path) -> None:
     names = run("pictures", tmp_path)
-    assert str(names["turned"]) == ("EXIF orientation: turned as it says; 1 of 4 pictures, the first pictures/1.png")
+    assert str(names["turned"]) == ("EXIF orientation: turned as it says; 1 of 4 files, the first pictures/1.png")
     assert np.array_equal(names["loaded"].images[1, :, :, 0], np.rot90(names["images"][1], -1))
     assert np.array_equal(names["loaded"].images[2, :, :, 0], names["images"][2])
 

@@ -43,7 +43,7 @@ def test_the_eight_lines_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert names["report"].breakdown.archive_bytes == (tmp_path / "small.egm").stat().st_size
 
 
-CODE = r"[a-z0-9-]+(?:, learned(?: \w+)*)?"
+CODE = r"[a-z0-9-]+(?:, (?:learned now|as for other sizes))?"
 """How `pack` calls a code."""
 COST = r"[\d.,]+ bytes an image with its model(, [\d.]+ dB)?"
 """What it says of one."""

@@ -2,7 +2,8 @@
 
 Either class sub-folders (in order of their names; see names.py for names that no folder can have) or pictures only.
 Files come in order of their names and keep them. A folder with sub-folders `train` and `test`, each either of these,
-is a divided set. Hidden files and files without a picture's suffix are ignored. Gray pictures stay gray; where gray and
+is a divided set. A notice tells of files without a picture's suffix; a picture where none is taken is an error. Hidden
+files are ignored. Gray pictures stay gray; where gray and
 colour are mixed, all become RGB. What else becomes of pictures that are not plain gray or RGB, kinds.py says; what is
 done to them is told in the streams' notices.
 """
@@ -18,6 +19,7 @@ import numpy as np
 
 from engram.datasets.assortment import Assortment, Files, joined, of_one_size
 from engram.datasets.names import UnsafeName, check_class_names, check_file_name, class_of, folder_of
+from engram.datasets.notices import Notice
 from engram.datasets.pictures import (
     SUFFIXES,
     check_quality,
@@ -52,6 +54,7 @@ class _Class:
     folder: Path
     name: str | None
     files: list[str]
+    others: list[str]
 
 
 class EmptyFolder(EngramError):
@@ -63,7 +66,7 @@ class EmptyClass(EngramError):
 
 
 class MixedLayout(EngramError):
-    """Pictures both beside and inside the sub-folders: it is not clear which of them make the set."""
+    """Pictures where none are taken: beside class folders, deeper than these, or beside `train` and `test`."""
 
 
 def has_splits(folder: Path | str) -> bool:
@@ -104,6 +107,12 @@ def collection(
 
 
 def _halves(folder: Path) -> list[list[_Class]]:
+    beside = [name for name in _folders(folder) if name not in Splits._fields and _first_picture(folder / name)]
+    if beside or _files_of(folder)[0]:
+        raise MixedLayout(
+            f"{folder} is divided into train and test, and has pictures in {beside[0] if beside else 'itself'} beside "
+            "them, which would be left out; pack that apart, or take it out"
+        )
     halves = [_list(folder / split) for split in Splits._fields]
     if len({half[0].name is None for half in halves}) == 2:
         raise MixedLayout(f"{folder}: one of train and test has class folders, the other has not; arrange both alike")
@@ -149,23 +158,47 @@ def _list(folder: Path) -> list[_Class]:
     """What a folder has, at least one picture in each class."""
     if not folder.is_dir():
         raise UsageError(f"{folder}: no such folder")
-    loose = _pictures(folder)
-    names = sorted(entry.name for entry in os.scandir(folder) if entry.is_dir() and entry.name[0] != ".")
-    classes = [_Class(folder / name, class_of(name), _pictures(folder / name)) for name in names]
+    loose, others = _files_of(folder)
+    classes = [_Class(folder / name, class_of(name), *_files_of(folder / name)) for name in _folders(folder)]
+    for found in classes:
+        for name in _folders(found.folder):
+            if deeper := _first_picture(found.folder / name):
+                raise MixedLayout(
+                    f"{deeper} lies deeper than a class folder, and would be left out; move it up, or pack "
+                    f"{found.folder}"
+                )
     if not loose and not any(found.files for found in classes):
         raise EmptyFolder(f"{folder}: no picture in it or its sub-folders ({', '.join(sorted(SUFFIXES))})")
     if not any(found.files for found in classes):
-        return [_Class(folder, None, loose)]
+        return [_Class(folder, None, loose, others)]
     if loose:
         raise MixedLayout(f"{folder}: {loose[0]} lies beside the class folders; put it into one, or take it out")
     if empty := [found.folder for found in classes if not found.files]:
         raise EmptyClass(f"{empty[0]}: a class without a picture; fill the folder or remove it")
+    if others:
+        classes[0].others.extend(os.path.join(os.pardir, name) for name in others)
     return classes
 
 
-def _pictures(folder: Path) -> list[str]:
-    """The names of the visible files with a picture's suffix, in order."""
-    return sorted(entry.name for entry in os.scandir(folder) if entry.is_file() and _is_picture(entry.name))
+def _files_of(folder: Path) -> tuple[list[str], list[str]]:
+    """(the names of the pictures, those of other visible files), each in order."""
+    visible = [entry for entry in os.scandir(folder) if entry.name[0] != "." and not entry.is_dir()]
+    pictures = sorted(entry.name for entry in visible if entry.is_file() and _is_picture(entry.name))
+    return pictures, sorted({entry.name for entry in visible} - set(pictures))
+
+
+def _folders(folder: Path) -> list[str]:
+    """The names of the visible folders, in order."""
+    return sorted(entry.name for entry in os.scandir(folder) if entry.is_dir() and entry.name[0] != ".")
+
+
+def _first_picture(folder: Path) -> Path | None:
+    """A picture in a folder, at any depth."""
+    for where, _, names in os.walk(folder):
+        for name in sorted(names):
+            if _is_picture(name):
+                return Path(where) / name
+    return None
 
 
 def _is_picture(name: str) -> bool:
@@ -194,10 +227,18 @@ def _assortments(parts: list[list[_Class]], progress: Progress | None) -> list[A
             channels=channels,
             labels=np.repeat([numbers[c.name] for c in part], [len(c.files) for c in part]) if class_names else None,
             class_names=class_names,
-            notices=found.notices(channels),
+            notices=(*found.notices(channels), *_left_out(part)),
         )
         for part, found in zip(parts, surveys, strict=True)
     ]
+
+
+def _left_out(part: list[_Class]) -> tuple[Notice, ...]:
+    """What is to be told of files that are no pictures."""
+    others = [found.folder / name for found in part for name in found.others]
+    total = len(others) + sum(len(found.files) for found in part)
+    what = "no picture, by its name: left out"
+    return (Notice(what, len(others), total, os.path.normpath(others[0])),) if others else ()
 
 
 def _files(part: list[_Class]) -> Files:

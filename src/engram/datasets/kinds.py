@@ -7,7 +7,9 @@ has the table.
 
 from __future__ import annotations
 
+import re
 import struct
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,7 +22,19 @@ from PIL import Image
 from engram.errors import CorruptData, EngramError
 from engram.images import Pixels
 
-_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")  # no other parser of Pillow's sees the bytes
+_FORMATS = (
+    "JPEG",
+    "PNG",
+    "WEBP",
+    "BMP",
+    "GIF",
+    "TIFF",
+    "PPM",
+    "AVIF",
+    "JPEG2000",
+    "TGA",
+    "ICO",
+)  # no other parser of Pillow's sees the bytes
 _GRAY = {"1", "L", "LA"}
 _PALETTE = {"P", "PA"}
 _COLOUR = {"RGB", "RGBA"}
@@ -35,6 +49,7 @@ _REFUSED = {
 _ALPHA = {"LA", "PA", "RGBA"}
 _SRGB = (b"sRGB", "sRGB".encode("utf-16-be"))
 _ORIENTATION = 0x0112
+FULL = 255
 _BROKEN = (
     OSError,
     SyntaxError,
@@ -46,6 +61,9 @@ _BROKEN = (
     Image.DecompressionBombError,
 )
 """What Pillow raises at bytes that are no sound picture."""
+_XMP_ORIENTATION = re.compile(rb'tiff:Orientation(?:="|>)([0-9])')
+_WHOLE = {3: "H", 4: "I"}
+"""EXIF's kinds of whole numbers: SHORT and LONG."""
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -96,7 +114,23 @@ def look(path: Path) -> Look:
     Raises UnreadablePicture, UnsupportedPicture.
     """
     with _opened(path) as picture:
+        if picture.format == "PNG":
+            _check_png(path.read_bytes())
         return _look(picture, path)
+
+
+def _check_png(data: bytes) -> None:
+    """Raises ValueError where a chunk is damaged or cut: Pillow checks no chunk of pixels."""
+    at = 8
+    while at + 12 <= len(data):
+        [size] = struct.unpack_from(">I", data, at)
+        kind, end = data[at + 4 : at + 8], at + 8 + size
+        if len(data) < end + 4 or zlib.crc32(data[at + 4 : end]) != struct.unpack_from(">I", data, end)[0]:
+            raise ValueError(f"the chunk {kind.decode('latin-1')!r} at byte {at} is damaged")
+        if kind == b"IEND":
+            return
+        at = end + 4
+    raise ValueError("it ends before its last chunk")
 
 
 def read(path: Path, shape: tuple[int, int, int]) -> Pixels:
@@ -132,7 +166,7 @@ def _look(picture: Image.Image, path: Path) -> Look:
     changes, mode, transparent = list[Change](), picture.mode, picture.has_transparency_data
     if picture.format == "MPO":
         changes.append(Change.FIRST)
-    elif getattr(picture, "is_animated", False):
+    elif getattr(picture, "is_animated", False) or len(picture.info.get("sizes", ())) > 1:
         raise UnsupportedPicture(
             f"{path} is an animation or has several pages, all but the first of which would be lost: "
             "save what is wanted of it as pictures of their own"
@@ -171,6 +205,8 @@ def _reason(picture: Image.Image) -> str | None:
             return "16-bit values"
         if "X" in stored:
             return "a further channel"
+    if picture.format == "PPM" and tile and tile[0].codec_name.startswith("ppm") and int(tile[0].args[1]) > FULL:
+        return "more than 8 bits"
     return None
 
 
@@ -200,11 +236,25 @@ def _orientation(picture: Image.Image) -> int:
     if picture.format == "TIFF":
         turn = picture.tag_v2.get(_ORIENTATION, 1)  # type: ignore[attr-defined]
         return turn if turn in _TURNS else 1
-    return orientation_in(picture.info.get("exif", b""))
+    info = picture.info
+    turn = orientation_in(info.get("exif") or _unpacked(info.get("Raw profile type exif", "")))
+    if turn is None:
+        xmp = info.get("xmp") or info.get("XML:com.adobe.xmp") or b""
+        said = _XMP_ORIENTATION.search(xmp if isinstance(xmp, bytes) else xmp.encode())
+        turn = int(said[1]) if said else 1
+    return turn if turn in _TURNS else 1
 
 
-def orientation_in(exif: bytes) -> int:
-    """The orientation in EXIF bytes, 1 to 8; 1 where they are not sound, or say none.
+def _unpacked(profile: str) -> bytes:
+    """What ImageMagick writes as text: a name, a length, and digits in lines."""
+    try:
+        return bytes.fromhex("".join(profile.split("\n")[3:]))
+    except ValueError:
+        return b""
+
+
+def orientation_in(exif: bytes) -> int | None:
+    """The orientation that EXIF bytes give, 1 to 8; None where they give none or are not sound.
 
     Read here, since Pillow decodes a whole PNG before it looks, and warns of bytes that are not sound.
     """
@@ -215,9 +265,10 @@ def orientation_in(exif: bytes) -> int:
             [start] = struct.unpack_from(f"{order}4xI", data)
             [entries] = struct.unpack_from(f"{order}H", data, start)
             for at in range(start + 2, start + 2 + 12 * entries, 12):
-                tag, kind, count, value = struct.unpack_from(f"{order}HHIH", data, at)
-                if tag == _ORIENTATION:
-                    return value if (kind, count) == (3, 1) and value in _TURNS else 1
+                tag, kind, count = struct.unpack_from(f"{order}HHI", data, at)
+                if tag == _ORIENTATION and kind in _WHOLE and count == 1:
+                    [turn] = struct.unpack_from(order + _WHOLE[kind], data, at + 8)
+                    return turn if turn in range(1, 9) else None
     except struct.error:
         pass
-    return 1
+    return None

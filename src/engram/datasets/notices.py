@@ -16,7 +16,7 @@ class Notice(UserWarning):
         self.what, self.images, self.total, self.first = what, images, total, first
 
     def __str__(self) -> str:
-        return f"{self.what}; {self.images:,} of {self.total:,} pictures, the first {self.first}"
+        return f"{self.what}; {self.images:,} of {self.total:,} files, the first {self.first}"
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""

@@ -13,7 +13,13 @@ from engram.datasets.progress import Progress
 from engram.errors import UsageError
 from engram.images import Pixels
 
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"})
+SUFFIXES = frozenset(
+    (
+        *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif"),
+        *(".ppm", ".pgm", ".pbm", ".pnm", ".jp2", ".j2k", ".tga", ".ico"),
+    )
+)
+"""Of the files of a folder that are taken for pictures."""
 _CHUNK = 256
 
 

@@ -10,11 +10,13 @@ from numpy.typing import NDArray
 
 from engram.datasets.assortment import Files
 from engram.datasets.canvases import Sizes
-from engram.datasets.kinds import Change, look
+from engram.datasets.kinds import Change, UnreadablePicture, UnsupportedPicture, look
 from engram.datasets.notices import Notice
 from engram.datasets.progress import Progress
 
 _REPORT = 256
+_NAMED = 5
+"""How many further pictures an error names."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,15 +43,36 @@ class Survey:
 
 
 def survey(files: Files, progress: Progress | None = None) -> Survey:
-    """Looks at all pictures. Raises UnreadablePicture, UnsupportedPicture."""
+    """Looks at all pictures. Raises UnreadablePicture or UnsupportedPicture for the first that is not taken, after all
+    were looked at: it says how many there are.
+    """
     total = len(files.names)
     sizes, gray, changes = np.empty((total, 2), np.int32), np.empty(total, bool), dict[Change, tuple[int, Path]]()
+    refused = list[tuple[Path, UnreadablePicture | UnsupportedPicture]]()
     for index, path in enumerate(files):
-        found = look(path)
+        try:
+            found = look(path)
+        except (UnreadablePicture, UnsupportedPicture) as error:
+            refused.append((path, error))
+            continue
         sizes[index], gray[index] = found.size, found.gray
         for change in found.changes:
             count, first = changes.get(change, (0, path))
             changes[change] = count + 1, first
         if progress and (index + 1) % _REPORT in (0, total % _REPORT):
             progress(index + 1, total)
+    if refused:
+        raise _all(refused, total)
     return Survey(files, sizes, gray, changes)
+
+
+def _all(refused: list[tuple[Path, UnreadablePicture | UnsupportedPicture]], total: int) -> Exception:
+    """The first error, which also tells of the others."""
+    [(_, first), *others] = refused
+    if not others:
+        return first
+    named = ", ".join(str(path) for path, _ in others[:_NAMED])
+    more = f" and {len(others) - _NAMED:,} more" if len(others) > _NAMED else ""
+    return type(first)(
+        f"{first}\n{len(refused):,} of {total:,} pictures are not taken, for such reasons: {named}{more}"
+    )

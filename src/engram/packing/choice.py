@@ -79,7 +79,7 @@ def _at_hand(goal: Goal, collection: Collection) -> list[Candidate]:
 
 
 def _present(codec: Codec, goal: Goal, collection: Collection) -> Candidate:
-    name = f"{codec.id}, learned for other sizes"
+    name = f"{codec.id}, as for other sizes"
     return _at_its_best(Candidate(codec, collection.measured.images, collection.images, 0, name), goal)
 
 
