@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -22,6 +22,8 @@ class ImageSet:
 
     images: uint8[n, h, w, c], c = 1 or 3. labels: int64[n], each below len(class_names), or None.
     names: n file names without a folder, or None. Raises UsageError where these do not fit together.
+
+    It may be given uint8[n, h, w], labels as `classes_of` takes them, and any sequences of names.
     """
 
     images: Pixels
@@ -30,6 +32,17 @@ class ImageSet:
     names: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
+        if not isinstance(self.images, np.ndarray):
+            raise UsageError(f"images must be a NumPy array, not a {type(self.images).__name__}")
+        self._become(images=self.images[..., None] if self.images.ndim == 3 else self.images)
+        self._become(class_names=tuple(map(str, self.class_names)))
+        if self.names is not None:
+            self._become(names=tuple(map(str, self.names)))
+        if self.labels is not None and (not isinstance(self.labels, np.ndarray) or self.labels.dtype != np.int64):
+            labels, class_names = classes_of(self.labels, self.class_names)
+            self._become(labels=labels, class_names=class_names)
+        elif self.labels is not None and not self.class_names:
+            self._become(class_names=_numbered(self.labels))
         if self.images.dtype != np.uint8 or self.images.ndim != 4 or self.images.shape[3] not in (1, 3):
             raise UsageError(
                 f"images must be uint8[n, h, w, c] with 1 or 3 channels, not "
@@ -47,6 +60,10 @@ class ImageSet:
                 )
         if self.names is not None and len(self.names) != len(self):
             raise UsageError(f"{len(self)} images need {len(self)} names, not {len(self.names)}")
+
+    def _become(self, **values: Any) -> None:
+        for name, value in values.items():
+            object.__setattr__(self, name, value)
 
     def __repr__(self) -> str:
         height, width, channels = self.image_shape
@@ -89,6 +106,31 @@ class ImageSet:
         if self.labels is not None:
             digest.update(np.ascontiguousarray(self.labels).data)
         return digest.hexdigest()
+
+
+def classes_of(labels: Iterable[Any], class_names: Iterable[str] = ()) -> tuple[NDArray[np.int64], tuple[str, ...]]:
+    """(int64[n], the names of the classes) of labels that are whole numbers from 0 on, or texts.
+
+    class_names: of the numbers, or all that there are of the texts; else numbers are named by themselves, and texts are
+    sorted. Raises UsageError for other labels: nothing is cut to a whole number in silence.
+    """
+    given, names = [each.item() if isinstance(each, np.generic) else each for each in labels], tuple(class_names)
+    if all(isinstance(label, str) for label in given) and given:
+        names = names or tuple(sorted(set(given)))
+        places = {name: place for place, name in enumerate(names)}
+        if missing := sorted(set(given) - places.keys()):
+            raise UsageError(f"a label is {missing[0]!r}, which is none of the classes {', '.join(names)}")
+        return np.array([places[label] for label in given], np.int64), names
+    if strange := sorted({type(label).__name__ for label in given if not isinstance(label, int)}):
+        raise UsageError(f"a label is a whole number or a text, not {', '.join(strange)}")
+    whole = np.array(given, np.int64)
+    if len(whole) and whole.min() < 0:
+        raise UsageError(f"labels are whole numbers from 0 on, not {whole.min()}")
+    return whole, names or _numbered(whole)
+
+
+def _numbered(labels: NDArray[np.int64]) -> tuple[str, ...]:
+    return tuple(map(str, range(int(labels.max(initial=-1)) + 1)))
 
 
 class Splits(NamedTuple):

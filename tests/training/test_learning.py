@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 
 from engram.datasets import wardrobe
 from engram.errors import UsageError
 from engram.networks.registry import make
 from engram.training import learning
 from engram.training.budget import Budget
+from engram.training.device import rounding
 from engram.training.learning import (
     SPATIAL_SIZES,
     learn,
@@ -88,3 +90,12 @@ def test_where_few_steps_fit_a_smaller_network_learns(monkeypatch: pytest.Monkey
     sizes = [options["hidden"] for options in sizes_for((28, 28, 1), 10**7 * 784)]
     assert made == sizes[::-1]
     assert codec.config()["hidden"] == list(sizes[0])
+
+
+def test_what_a_processor_is_slow_at_is_not_asked_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    for capability, rounds in (("AVX2", False), ("DEFAULT", False), ("AVX512", True)):
+        monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda capability=capability: capability)
+        with rounding(torch.device("cpu"), "bfloat16"):
+            assert torch.is_autocast_enabled("cpu") == rounds
+        with rounding(torch.device("cpu"), "float32"):
+            assert not torch.is_autocast_enabled("cpu")

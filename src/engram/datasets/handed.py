@@ -7,8 +7,8 @@
 | one of (picture, label) pairs, as torchvision's sets are | images with labels, `classes` their names  |
 | one of {"image": picture, "label": label}, as Hugging Face's are | the same, named by `features`      |
 
-A picture is uint8[h, w], uint8[h, w, c], c = 1 or 3, or one of Pillow's. A label is a whole number, or a text that
-names its class. Nothing is scaled or cut to integers in silence.
+A picture is uint8[h, w], uint8[h, w, c], c = 1 or 3, or one of Pillow's. A label is what `images.classes_of` takes.
+Nothing is scaled or cut to integers in silence.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, SupportsIndex
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +25,7 @@ from engram.datasets.assortment import Assortment, Files
 from engram.datasets.canvases import lay
 from engram.datasets.stream import InMemory
 from engram.errors import UsageError
-from engram.images import ImageSet, Pixels
+from engram.images import ImageSet, Pixels, classes_of
 
 KINDS = "uint8[n, h, w] or uint8[n, h, w, c], pictures, (picture, label) pairs, or mappings with 'image' and 'label'"
 
@@ -51,33 +51,6 @@ def collection(data: Any) -> tuple[InMemory] | Assortment:
     if len({picture.shape for picture in pictures}) == 1:
         return (InMemory(ImageSet(np.stack(pictures), whole, class_names)),)
     return _InMemory(pictures, whole, class_names)
-
-
-def classes_of(labels: Sequence[Any], class_names: Sequence[str] = ()) -> tuple[NDArray[np.int64], tuple[str, ...]]:
-    """(int64[n], the names of the classes) of labels that are whole numbers from 0 on, or texts.
-
-    class_names: of whole numbers; where they are not given each is named by its number. Raises UsageError for others.
-    """
-    kinds = {type(label) for label in labels}
-    if all(issubclass(kind, str) for kind in kinds):
-        names = tuple(class_names) or tuple(sorted(set(labels)))
-        missing = sorted(set(labels) - set(names))
-        if missing:
-            raise UsageError(f"a label is {missing[0]!r}, which is none of the classes {', '.join(names)}")
-        places = {name: place for place, name in enumerate(names)}
-        return np.array([places[label] for label in labels], np.int64), names
-    if not all(hasattr(kind, "__index__") for kind in kinds):
-        raise UsageError(
-            f"a label is a whole number or a text, not {', '.join(sorted(kind.__name__ for kind in kinds))}"
-        )
-    whole = np.array([_index(label) for label in labels], np.int64)
-    if len(whole) and whole.min() < 0:
-        raise UsageError(f"labels are whole numbers from 0 on, not {whole.min()}")
-    return whole, tuple(class_names) or tuple(map(str, range(int(whole.max(initial=-1)) + 1)))
-
-
-def _index(label: SupportsIndex) -> int:
-    return label.__index__()
 
 
 def _items(data: Any) -> Iterator[Any]:

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from engram.networks.judge import JudgeNetwork
+from engram.training.device import rounding
 from engram.training.distributed import batch_mean, world
 from engram.training.recipe import Recipe
 from engram.training.steps import Step, descend, optimiser_state, restore_optimiser
@@ -54,7 +55,7 @@ class ClassificationStep(Step):
             group["lr"] = self.recipe.learning_rate * min(share / RISING, (1 - share) / (1 - RISING))
         part = world().part(len(inputs))
         seen = part.of(varied(inputs, np.random.default_rng((self.seed, self.done))))
-        with torch.autocast(inputs.device.type, torch.bfloat16, self.recipe.precision == "bfloat16"):
+        with rounding(inputs.device, self.recipe.precision):
             scores = self.network(seen)
         loss = functional.cross_entropy(scores, part.of(targets), label_smoothing=SMOOTHING)
         self.done += 1

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from engram.networks.restoration import RestorationNetwork
+from engram.training.device import rounding
 from engram.training.distributed import world
 from engram.training.recipe import Recipe
 from engram.training.steps import Step, descend, optimiser_state, restore_optimiser
@@ -35,7 +36,7 @@ class RestorationStep(Step):
             group["lr"] = rate * (0.505 + 0.495 * math.cos(math.pi * self.done / self.steps))
         part = world().part(len(inputs))
         coded = self.network.analysis(part.of(inputs))
-        with torch.autocast(inputs.device.type, torch.bfloat16, self.recipe.precision == "bfloat16"):
+        with rounding(inputs.device, self.recipe.precision):
             change = self.network.changes(coded)
         loss = (255 * (coded + change.float() - part.of(targets))).square().mean()
         self.done += 1

@@ -21,6 +21,7 @@ from engram.errors import UsageError
 from engram.networks.classifier import Classifier
 from engram.networks.judge import JudgeNetwork
 from engram.networks.spatial import MIDDLE_STEP, Spatial
+from engram.training.device import rounding
 from engram.training.distributed import Part, world
 from engram.training.recipe import Recipe
 from engram.training.steps import Step, descend, optimiser_state, restore_optimiser
@@ -79,7 +80,7 @@ class SpatialStep(Step):
         drawn = part.of(torch.rand(part.count, generator=self.draws, device=images.device))
         finest, coarsest = STEPS if self.task is None else TASK_STEPS
         steps = finest * (coarsest / finest) ** drawn
-        with torch.autocast(images.device.type, torch.bfloat16, self.recipe.precision == "bfloat16"):
+        with rounding(images.device, self.recipe.precision):
             with torch.set_grad_enabled(not whole):
                 code = network.analysis(images, steps).float()
             rounded = code + (code.round() - code).detach()
@@ -100,7 +101,7 @@ class SpatialStep(Step):
         noise = torch.randn((part.count, *images.shape[1:]), generator=self.draws, device=images.device)
         noise = part.of(noise) * TASK_NOISE
         seen = [(some.roll(shift, (2, 3)) + noise) for some in (made.clamp(0, 1), images)]
-        with torch.autocast(images.device.type, torch.bfloat16, self.recipe.precision == "bfloat16"):
+        with rounding(images.device, self.recipe.precision):
             return confusions(task, *seen)
 
     def state(self) -> dict[str, Tensor]:

@@ -23,6 +23,7 @@ from engram.errors import UsageError
 from engram.networks.classifier import Classifier
 from engram.networks.judge import JudgeNetwork
 from engram.networks.transform import LOG_SCALES, Transform
+from engram.training.device import rounding
 from engram.training.distributed import Part, world
 from engram.training.recipe import Recipe
 from engram.training.steps import Step, descend, optimiser_state, restore_optimiser
@@ -91,7 +92,7 @@ class RateDistortionStep(Step):
     def _bits_and_images(self, images: Tensor, part: Part, whole: bool) -> tuple[Tensor, Tensor]:
         """The mean bits of an image, and the images that come back."""
         network = self.network
-        with torch.autocast(images.device.type, torch.bfloat16, self.recipe.precision == "bfloat16"):
+        with rounding(images.device, self.recipe.precision):
             with torch.set_grad_enabled(not whole):
                 code = network.analysis(images).float()
             rounded = code + (code.round() - code).detach()
