@@ -61,7 +61,7 @@ def run_session(block: str, folder: Path) -> list[str]:
     for ranks, command, printed in steps:
         words = re.sub(r"fashion-mnist(?!-)", "wardrobe", command).replace("--epochs 50", "--epochs 1").split()
         if words[0] == "pack" and "-m" not in words:
-            words += ["--budget", "1s"]
+            words += ["--budget", "1s" if "fashion-mnist" in command else "500steps"]
         if ranks:
             command_line = [sys.executable, "-m", "torch.distributed.run", *ranks.split(), "-m", "engram", *words]
             done = subprocess.run(command_line, cwd=folder, capture_output=True, text=True, check=False)
