@@ -507,3 +507,42 @@ def test_the_verb(packed: Path, tmp_path: Path, lossy: Codec) -> None:
     said = CliRunner().invoke(app, ["info", str(packed)]).output
     assert "2 archives in one file; codec and model are those of the first" in said
     assert "directory" in said
+
+
+def test_appends_may_end_and_begin_between_any_two_looks(packed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The reader meets half of the first; when it has asked how long the archive was, half of the second."""
+    states = [packed.read_bytes()]
+    for seed in (1, 2):
+        archive.append(more(5, seed), packed)
+        states.append(packed.read_bytes())
+
+    def half(number: int) -> None:
+        before, after = states[number - 1 : number + 1]
+        packed.write_bytes(after[: (len(before) + len(after)) // 2])
+        journal.begin(packed, len(before))
+
+    asked, looks = journal.size_before, list[int]()
+
+    def between(location: Any) -> int | None:
+        if looks:
+            return asked(location)
+        looks.append(1)
+        journal.end(packed)
+        half(2)
+        return None
+
+    half(1)
+    monkeypatch.setattr(journal, "size_before", between)
+    with archive.open(packed) as opened:
+        assert opened.names is not None
+        assert opened.names[-5:] == more(5, 1).names
+
+
+def test_a_file_that_grew_after_the_first_look_is_looked_at_again(
+    packed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive.append(more(5, 1), packed)
+    read, looks = bundle.read, list[int]()
+    monkeypatch.setattr(bundle, "read", lambda file: read(file) if looks or looks.append(1) else None)
+    with archive.open(packed) as opened:
+        assert isinstance(opened, Grown)

@@ -7,7 +7,7 @@ from pathlib import Path
 from engram import storage
 from engram.archive import bundle, journal, manifest
 from engram.archive.breakdown import Breakdown
-from engram.archive.errors import CorruptArchive
+from engram.archive.errors import CorruptArchive, SeveralArchives
 from engram.archive.file import GivenModel
 from engram.archive.members import Members
 from engram.archive.mixed import reader_of
@@ -31,20 +31,27 @@ def open(location: Location, model: GivenModel = None) -> Reader:
 
 
 def _open_file(location: Location, model: GivenModel) -> Reader:
-    """The images of one file: as they were before, where images are being appended, or were when that was cut off."""
-    file = storage.open(location)
-    try:
-        return _reader(location, file, model)
-    except CorruptArchive:
-        file.close()
-        again = storage.open(location, journal.size_before(location))
-        if again.size == file.size:
-            again.close()
+    """The images of one file: as they were before, where images are being appended, or were when that was cut off.
+
+    What fails is looked at again until nothing has changed since: an append may begin or end between any two looks.
+    """
+    before: int | None = None
+    seen: tuple[int | None, int] | None = None
+    while True:
+        file = storage.open(location, before)
+        try:
+            return _reader(location, file, model)  # what it opened closes itself when nobody has it any more
+        except (CorruptArchive, SeveralArchives):
+            file.close()
+            before = journal.size_before(location)
+            with storage.open(location) as whole:
+                now = before, whole.size
+            if now == seen:
+                raise
+            seen = now
+        except BaseException:
+            file.close()
             raise
-        return _reader(location, again, model)  # what it opened closes itself when nobody has it any more
-    except BaseException:
-        file.close()
-        raise
 
 
 def _reader(location: Location, file: Storage, model: GivenModel) -> Reader:
