@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TextIO
 from unittest import mock
 
-from engram.cli.main import main
+from engram.cli.main import STOPPING, main
 from engram.datasets.notices import Notice
 
 
@@ -26,7 +26,7 @@ def run(
     """
     words = ["engram", *map(str, arguments)]
     out, err = (TextIOWrapper(BytesIO(), encoding="utf-8", write_through=True) for _ in range(2))
-    interrupt, code = signal.getsignal(signal.SIGINT), 0
+    handlers, code = {number: signal.getsignal(number) for number in STOPPING}, 0
     with (
         chdir(cwd),
         mock.patch.object(sys, "argv", words),
@@ -41,6 +41,7 @@ def run(
         except SystemExit as end:
             code = int(end.code or 0)
         finally:
-            signal.signal(signal.SIGINT, interrupt)
+            for number, handler in handlers.items():
+                signal.signal(number, handler)
     printed, told = (stream.buffer.getvalue().decode() for stream in (out, err))  # type: ignore[attr-defined]
     return subprocess.CompletedProcess(words, code, printed, told)

@@ -174,14 +174,14 @@ def test_a_full_disk_is_said_and_leaves_nothing(images: Path, tmp_path: Path) ->
 
 
 @pytest.mark.parametrize(
-    "command",
+    ("command", "number"),
     [
-        ("train", "wardrobe:test", "--method", "cnn", "-o", "m"),
-        ("reproduce", "--data", "many.npz", "--quick", "--out", "r"),
+        (("train", "wardrobe:test", "--method", "cnn", "-o", "m"), signal.SIGTERM),
+        (("reproduce", "--data", "many.npz", "--quick", "--out", "r"), signal.SIGINT),
     ],
 )
-def test_ctrl_c_ends_at_once_and_leaves_nothing_half_written(
-    command: tuple[str, ...], many: Path, tmp_path: Path
+def test_a_stop_ends_at_once_and_leaves_nothing_half_written(
+    command: tuple[str, ...], number: signal.Signals, many: Path, tmp_path: Path
 ) -> None:
     process = subprocess.Popen(
         [sys.executable, "-m", "engram", *command],
@@ -195,10 +195,11 @@ def test_ctrl_c_ends_at_once_and_leaves_nothing_half_written(
     deadline = time.monotonic() + 60
     while not awaited.exists() and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.05)
-    os.killpg(process.pid, signal.SIGINT)
+    os.killpg(process.pid, number)
     _, said = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert "interrupted" in said
+    assert process.returncode == 128 + number
+    assert said.splitlines()[1] == "engram: stopping; once more ends it at once"
+    assert "interrupted; nothing half-written is left under a final name, and the same command goes on" in said
     assert "Traceback" not in said
     assert not [path for path in tmp_path.rglob("*") if path.name.endswith(".part")]
     assert not (tmp_path / "m").exists()

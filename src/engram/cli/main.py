@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from types import FrameType
@@ -36,17 +37,32 @@ for verb in (
 app.add_typer(data.app, name="data")
 
 
+GOES_ON = {
+    "pack": "the same command with --resume goes on",
+    "append": "the same command with --resume goes on",
+    "train": "the same command goes on",
+    "reproduce": "the same command goes on with what was finished",
+    "compare": "the same command goes on with what was finished",
+}
+"""What is said of a verb that was interrupted, beside that nothing half-written is left."""
+STOPPING = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+
+
 class Interrupted(BaseException):
-    """Ctrl-C. Typer would swallow a KeyboardInterrupt without a word."""
+    """Ctrl-C, or another request to stop. Typer would swallow a KeyboardInterrupt without a word."""
 
 
 def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
-    raise Interrupted
+    """Says so at once, for workers may have to end first; the same once more ends the process."""
+    signal.signal(number, signal.SIG_DFL)
+    os.write(2, b"\nengram: stopping; once more ends it at once\n")
+    raise Interrupted(number)
 
 
 def main() -> None:
-    """Run the command line; end with 0 done, 1 failed, 2 wrong usage, 3 corrupt data, 130 interrupted."""
-    signal.signal(signal.SIGINT, _interrupt)
+    """Run the command line; end with 0 done, 1 failed, 2 wrong usage, 3 corrupt data, 128 + N stopped by signal N."""
+    for number in STOPPING:
+        signal.signal(number, _interrupt)
     hear_notices()
     try:
         app(prog_name="engram")
@@ -59,10 +75,8 @@ def main() -> None:
             raise
         print(f"engram: this needs {error.name}; `pip install engram[{extra}]` brings it", file=sys.stderr)
         sys.exit(1)
-    except Interrupted:
-        print(
-            "engram: interrupted; nothing half-written is left under a final name, "
-            "and the same command goes on with what train, reproduce and compare had finished (pack: with --resume)",
-            file=sys.stderr,
-        )
-        sys.exit(130)
+    except Interrupted as stop:
+        goes_on = GOES_ON.get(sys.argv[1] if len(sys.argv) > 1 else "")
+        words = "engram: interrupted; nothing half-written is left under a final name"
+        print(f"{words}, and {goes_on}" if goes_on else words, file=sys.stderr)
+        sys.exit(128 + stop.args[0])
