@@ -73,7 +73,15 @@ _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
 def __getattr__(name: str) -> Any:
     if name not in _ROOM_OF:
         raise AttributeError(f"module 'engram' has no attribute {name!r}")
-    return getattr(import_module(f"engram.{_ROOM_OF[name]}"), name)
+    try:
+        room = import_module(f"engram.{_ROOM_OF[name]}")
+    except ModuleNotFoundError as error:
+        if error.name != "torch":
+            raise
+        from engram.errors import MissingLibrary
+
+        raise MissingLibrary(f"engram.{name} needs torch; `pip install 'engram[train]'` brings it") from error
+    return getattr(room, name)
 
 
 def __dir__() -> list[str]:

@@ -184,3 +184,11 @@ def test_the_tree_in_the_architecture_is_the_tree() -> None:
     assert named == rooms | modules
     for word in re.findall(r"`(src/[a-z_/]+(?:\.py)?|tests/[a-z_/]+(?:\.py)?|benchmarks/[a-z_/]+(?:\.py)?)`", text):
         assert (ROOT / word).exists(), f"ARCHITECTURE.md names {word}"
+
+
+@pytest.mark.parametrize("name", ["fit", "ArchiveDataset"])
+def test_without_torch_what_needs_it_says_what_to_install(name: str) -> None:
+    code = f"import sys; sys.modules['torch'] = None; import engram; engram.{name}"
+    done = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
+    words = f"engram.errors.MissingLibrary: engram.{name} needs torch; `pip install 'engram[train]'` brings it"
+    assert done.stderr.splitlines()[-1] == words

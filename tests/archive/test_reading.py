@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -231,3 +232,24 @@ def test_no_archive_there(tmp_path: Path) -> None:
 def test_its_text_says_what_it_is(packed: Path) -> None:
     with archive.open(packed) as opened:
         assert repr(opened) == f"<Archive {packed}: 150 images 4 x 3 x 1, raw>"
+
+
+def test_images_are_found_by_their_pixels(tmp_path: Path) -> None:
+    images = draw(7)
+    doubled = ImageSet(np.concatenate([images.images, images.images[2:3]]))
+    archive.pack(doubled, Raw((4, 3, 1)), tmp_path / "a.egm", block_size=3)
+    with archive.open(tmp_path / "a.egm") as opened:
+        assert images.images[2] in opened
+        assert images.images[2].tolist() in opened
+        assert (opened.index(images.images[2]), opened.index(images.images[2], 3)) == (2, 7)
+        assert (opened.count(images.images[2]), opened.count(images.images[0])) == (2, 1)
+        for other in (np.zeros((4, 3, 1), np.uint8), np.zeros((9, 9), np.uint8), "a.png", None):
+            assert other not in opened
+        with pytest.raises(ValueError, match="no image has these pixels"):
+            opened.index(np.zeros((4, 3, 1), np.uint8))
+
+
+@pytest.mark.parametrize("location", [BytesIO(b"x"), b"a.egm", 7, None])
+def test_what_is_no_path_is_refused(location: object) -> None:
+    with pytest.raises(UsageError, match="an archive is opened by its path or URL, not as a "):
+        archive.open(location)  # type: ignore[arg-type]

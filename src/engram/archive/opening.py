@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from engram import storage
@@ -22,8 +23,10 @@ def open(location: Location, model: GivenModel = None) -> Reader:
     """The images that lie there: an archive; a shard set by its folder, its manifest or a glob of archives.
 
     An archive may have grown by `append`, or have images of many sizes: then it is a `Mixed`. A URL of a folder ends
-    in "/". Raises what `Archive` and `ShardSet` raise.
+    in "/". Raises what `Archive` and `ShardSet` raise, and UsageError for what is no path and no URL.
     """
+    if not isinstance(location, str | os.PathLike):
+        raise UsageError(f"an archive is opened by its path or URL, not as a {type(location).__name__}")
     place = _manifest_of(location)
     if place is not None:
         return ShardSet.of_manifest(place, model)

@@ -155,6 +155,21 @@ class Reader(Sequence[Pixels], ABC):
         for _, images in self.batches():
             yield from images
 
+    def __contains__(self, image: object) -> bool:
+        """Whether an image has exactly these pixels; all are looked through."""
+        return any(np.array_equal(image, each) for each in self)  # type: ignore[arg-type]
+
+    def index(self, image: ArrayLike, start: int = 0, stop: int | None = None) -> int:
+        """Where the first image with exactly these pixels is. Raises ValueError where there is none."""
+        for row in range(*slice(start, stop).indices(len(self))):
+            if np.array_equal(image, self[row]):
+                return row
+        raise ValueError("no image has these pixels")
+
+    def count(self, image: ArrayLike) -> int:
+        """How many images have exactly these pixels."""
+        return sum(np.array_equal(image, each) for each in self)
+
     def batches(self) -> Iterator[tuple[int, Pixels]]:
         """(index of the first image, uint8[n, h, w, c]) from the first image to the last, in constant memory."""
         for blocks in self.block_groups():
