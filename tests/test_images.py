@@ -49,7 +49,7 @@ def test_gray_pictures_need_no_channel() -> None:
         ((PIXELS, np.array([0.0, 1.0, 2.0, 0.0])), "a label is a whole number or a text, not float"),
         ((PIXELS, [0, "a", 1, 2]), "a label is a whole number or a text, not str"),
         ((PIXELS, [None, 0, 0, 0]), "a label is a whole number or a text, not NoneType"),
-        ((PIXELS, [-1, 0, 0, 0]), "labels are whole numbers from 0 on, not -1"),
+        ((PIXELS, [-1, 0, 0, 0]), "labels are whole numbers from 0 to 1048575, not -1"),
         ((PIXELS, [0, 1]), "4 images need 4 labels"),
         ((PIXELS, [0, 1, 2, 3], ("a", "b")), "labels run from 0 to 3, but there are 2 class names"),
         ((PIXELS, ["a", "b", "a", "x"], ("a", "b")), "a label is 'x', which is none of the classes a, b"),

@@ -15,6 +15,9 @@ from engram.errors import UsageError
 Pixels = NDArray[np.uint8]
 """uint8[n, h, w, c], c = 1 (gray) or 3 (RGB)."""
 
+MOST_CLASSES = 1 << 20
+"""Labels number classes; what is larger is something else."""
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class ImageSet:
@@ -35,14 +38,19 @@ class ImageSet:
         if not isinstance(self.images, np.ndarray):
             raise UsageError(f"images must be a NumPy array, not a {type(self.images).__name__}")
         self._become(images=self.images[..., None] if self.images.ndim == 3 else self.images)
-        self._become(class_names=tuple(map(str, self.class_names)))
-        if self.names is not None:
-            self._become(names=tuple(map(str, self.names)))
-        if self.labels is not None and (not isinstance(self.labels, np.ndarray) or self.labels.dtype != np.int64):
-            labels, class_names = classes_of(self.labels, self.class_names)
-            self._become(labels=labels, class_names=class_names)
-        elif self.labels is not None and not self.class_names:
-            self._become(class_names=_numbered(self.labels))
+        try:
+            for name in ("class_names", "names"):
+                given = getattr(self, name)
+                if given is not None and type(given) is not tuple:
+                    self._become(**{name: tuple(map(str, given))})
+            labels: Any = self.labels
+            if labels is not None and not isinstance(labels, np.ndarray):
+                labels = list(labels)
+        except TypeError as error:
+            raise UsageError(f"labels, class names and names are sequences ({error})") from None
+        if labels is not None and (isinstance(labels, list) or labels.dtype != np.int64 or not self.class_names):
+            whole, class_names = classes_of(labels, self.class_names)
+            self._become(labels=whole, class_names=class_names)
         if self.images.dtype != np.uint8 or self.images.ndim != 4 or self.images.shape[3] not in (1, 3):
             raise UsageError(
                 f"images must be uint8[n, h, w, c] with 1 or 3 channels, not "
@@ -123,9 +131,10 @@ def classes_of(labels: Iterable[Any], class_names: Iterable[str] = ()) -> tuple[
         return np.array([places[label] for label in given], np.int64), names
     if strange := sorted({type(label).__name__ for label in given if not isinstance(label, int)}):
         raise UsageError(f"a label is a whole number or a text, not {', '.join(strange)}")
+    if given and not 0 <= min(given) <= max(given) < MOST_CLASSES:
+        wrong = min(given) if min(given) < 0 else max(given)
+        raise UsageError(f"labels are whole numbers from 0 to {MOST_CLASSES - 1}, not {wrong}")
     whole = np.array(given, np.int64)
-    if len(whole) and whole.min() < 0:
-        raise UsageError(f"labels are whole numbers from 0 on, not {whole.min()}")
     return whole, names or _numbered(whole)
 
 

@@ -317,3 +317,18 @@ def test_force_never_deletes_more_than_pictures(name: str, tmp_path: Path) -> No
     with pytest.raises(OutputExists, match=f"^{re.escape(message)}$"):
         folders.save(FLAT, tmp_path / "set", force=True)
     assert kept.exists()
+
+
+def test_what_lies_hidden_is_left_where_it_is(tmp_path: Path) -> None:
+    folders.save(RGB, tmp_path / "set", "png")
+    (tmp_path / "set" / "a" / "more" / ".hidden").mkdir(parents=True)
+    (tmp_path / "set" / "a" / "more" / ".hidden" / "b.png").write_bytes(b"no picture")
+    assert len(folders.load(tmp_path / "set")) == len(RGB)
+
+
+def test_other_files_in_a_folder_beside_loose_pictures_are_told_of(tmp_path: Path) -> None:
+    folders.save(FLAT, tmp_path / "set", "png")
+    (tmp_path / "set" / "sub").mkdir()
+    (tmp_path / "set" / "sub" / "p.heic").write_bytes(b"no picture")
+    [notice] = folders.stream(tmp_path / "set").notices
+    assert notice.first == str(tmp_path / "set" / "sub" / "p.heic")

@@ -106,9 +106,9 @@ def test_pictures_of_many_sizes_are_packed_from_memory(asked: dict[str, Any], tm
         (PIXELS[..., 0, 0], r"DATA is uint8\[n, h, w\] or"),
         ([], "DATA has no picture in it"),
         ([PIXELS[0], "x"], "picture 1 is a str"),
-        ([Image.new("RGBA", (3, 3))], "picture 0 has mode RGBA; convert it"),
+        ([Image.new("RGBA", (3, 3))], "picture 0 has an alpha channel, which would be lost"),
         ([(PIXELS[0], 0.5)], "a label is a whole number or a text, not float"),
-        ([(PIXELS[0], -1)], "labels are whole numbers from 0 on, not -1"),
+        ([(PIXELS[0], -1)], "labels are whole numbers from 0 to 1048575, not -1"),
         ([(PIXELS[0], 1), PIXELS[1]], "1 of 2 pictures have a label"),
         ([{"pixels": PIXELS[0]}], "a mapping has its picture under 'image'"),
         (7, "DATA is a path, a name, or"),
@@ -116,7 +116,7 @@ def test_pictures_of_many_sizes_are_packed_from_memory(asked: dict[str, Any], tm
     ids=lambda value: type(value).__name__,
 )
 def test_what_is_no_picture_is_refused(data: Any, message: str, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=message):
+    with pytest.raises(engram.EngramError, match=message):
         engram.pack(data, tmp_path / "a.egm", budget=0)
     assert list(tmp_path.iterdir()) == []
 
@@ -275,3 +275,199 @@ def test_budgets() -> None:
     assert budget_of("12steps").steps == 12
     assert not budget_of("0steps")
     assert Asked(bytes_per_image=4).goal(10) == Size(4)
+
+
+def smooth(count: int, size: tuple[int, int], seed: int = 0, noise: float = 6.0) -> np.ndarray:
+    """Soft gradients with noise: what a coarse code gives back well, and exactly only at a price."""
+    random = np.random.default_rng(seed)
+    height, width = size
+    y, x = np.mgrid[:height, :width]
+    slope = random.uniform(-3, 3, (2, count, 1, 1))
+    pixels = 128 + slope[0] * y + slope[1] * x + random.normal(0, noise, (count, height, width))
+    return np.rint(pixels).clip(0, 255).astype(np.uint8)[..., None]
+
+
+def test_both_halves_keep_a_quality(tmp_path: Path) -> None:
+    """What is measured comes from both: the first may be much easier than the second."""
+    easy, hard = smooth(100, (16, 16)), smooth(180, (16, 16), seed=1, noise=12)
+    easy[:, 4:] = 0
+    halves = engram.Splits(engram.ImageSet(easy), engram.ImageSet(hard))
+    assert engram.pack(halves, tmp_path / "a.egm", psnr=40, budget=0).quality["psnr_db"] >= 40
+
+
+def test_padding_does_not_flatter_a_quality(tmp_path: Path) -> None:
+    """Beside small pictures on a large canvas there is nothing to lose."""
+    random = np.random.default_rng(1)
+    pictures = [smooth(1, tuple(random.integers(8, 28, 2)), seed, noise=10)[0] for seed in range(200)]
+    for picture in pictures:
+        picture[-1], picture[:, -1] = 0, 0
+    report = engram.pack(pictures, tmp_path / "a.egm", psnr=35, budget=0)
+    assert report.padding["padding_share"] > 0.2
+    assert report.quality["psnr_db"] >= 35
+
+
+def test_a_sample_that_misled_is_made_up_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where all images turn out to be worse than the sample said, the archive is written again, finer."""
+    monkeypatch.setattr("engram.codecs.goals.SURE", -6.0)
+    report = engram.pack(wardrobe.draw(900, 3), tmp_path / "a.egm", psnr=33, budget=0)
+    assert report.quality["psnr_db"] >= 33
+    assert [path.name for path in tmp_path.iterdir()] == ["a.egm"]
+
+
+def test_one_image_does_not_speak_for_many() -> None:
+    originals = np.full((1, 8, 8, 1), 128, np.uint8)
+    recovered = originals + np.uint8(2)
+    exact = 10 * np.log10(255**2 / 4)
+    assert Quality(exact - 0.01, 1).is_kept(originals, recovered)
+    assert not Quality(exact - 0.01, 1000).is_kept(originals, recovered)
+
+
+def test_what_is_read_is_not_replaced(tmp_path: Path) -> None:
+    engram.pack(PIXELS, tmp_path / "a.egm", budget=0)
+    before = (tmp_path / "a.egm").read_bytes()
+    with pytest.raises(UsageError, match="would be replaced by what is read from it"):
+        engram.pack(tmp_path / "a.egm", tmp_path / "a.egm", force=True, psnr=38, budget=0)
+    assert (tmp_path / "a.egm").read_bytes() == before
+
+
+def test_an_archive_is_packed_with_all_that_it_knows(tmp_path: Path) -> None:
+    images = engram.ImageSet(PIXELS[:4], ["a", "b", "a", "b"], names=tuple("wxyz"))
+    engram.pack(images, tmp_path / "a.egm", budget=0)
+    with engram.open(tmp_path / "a.egm") as archive:
+        engram.pack(archive, tmp_path / "b.egm", budget=0)
+    with engram.open(tmp_path / "b.egm") as again:
+        assert again.labels is not None
+        assert (again.labels.tolist(), again.class_names, again.names) == ([0, 1, 0, 1], ("a", "b"), tuple("wxyz"))
+
+
+def test_what_an_archive_cannot_hold_is_told(tmp_path: Path) -> None:
+    rows = [{"image": PIXELS[0], "label": 0, "caption": "a boot"}]
+    with pytest.warns(engram.Notice, match=r"columns that an archive cannot hold \(caption\): left out; 1 of 1"):
+        engram.pack(rows, tmp_path / "a.egm", budget=0)
+
+
+def test_pictures_of_pillow_are_taken_as_files_are(tmp_path: Path) -> None:
+    picture = Image.fromarray(RANDOM.integers(0, 256, (4, 8, 3), np.uint8))
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    picture.save(tmp_path / "a.png", exif=exif)
+    with Image.open(tmp_path / "a.png") as turned:
+        engram.pack([turned], tmp_path / "a.egm", budget=0)
+    with engram.open(tmp_path / "a.egm") as archive:
+        assert np.array_equal(archive[0], np.rot90(np.asarray(picture), -1))
+    (tmp_path / "b.png").write_bytes((tmp_path / "a.png").read_bytes()[:-40])
+    with Image.open(tmp_path / "b.png") as cut, pytest.raises(engram.EngramError, match="picture 0 cannot be read"):
+        engram.pack([cut], tmp_path / "b.egm", budget=0)
+
+
+class Endless:
+    """What can be indexed, and says nowhere how long it is."""
+
+    def __getitem__(self, row: int) -> np.ndarray:
+        return PIXELS[:3][row]
+
+
+class TooLong(Endless):
+    def __len__(self) -> int:
+        return 9
+
+
+@pytest.mark.parametrize("data", [Endless(), TooLong()])
+def test_what_can_only_be_indexed_ends_with_an_index_error(data: Endless, tmp_path: Path) -> None:
+    assert engram.pack(data, tmp_path / "a.egm", budget=0).breakdown.images == 3
+
+
+def test_numbers_of_numpy_are_numbers(tmp_path: Path) -> None:
+    options = {"max_error": np.int64(5), "block_size": np.int32(8)}
+    report = engram.pack(PIXELS, tmp_path / "a.egm", budget=0, **options)
+    assert (report.quality["max_error"], report.breakdown.block_size) == (5, 8)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"block_size": 0}, "a block has 1 to 65536 images, not 0"),
+        ({"block_size": 64.0}, "a block has a whole number of images, not 64.0"),
+        ({"max_error": "3"}, "max_error is a number, not '3'"),
+        ({"max_error": 4.5}, "max_error is a number, not 4.5"),
+        ({"psnr": "high"}, "psnr_db is a number, not 'high'"),
+        ({"shard_images": 10}, "an engine writes shard sets"),
+        ({"model": "nope.safetensors"}, "there is no model file nope.safetensors"),
+        ({"out": "missing/a.egm"}, "there is no folder .*missing; make it first"),
+        ({"out": "folder", "force": True}, "is a folder; give the name of a file"),
+        ({"out": "b.egm", "model_apart": True}, "b.egm.model exists already"),
+        ({"data": engram.Splits(engram.ImageSet(PIXELS), engram.ImageSet(PIXELS[:, 1:]))}, "make them one size"),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+def test_what_fails_fails_before_anything_is_learned(
+    options: dict[str, Any], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(choice, "learned", nothing_may_be_learned)
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "b.egm.model").write_bytes(b"mine")
+    before = sorted(tmp_path.rglob("*"))
+    given = {"data": PIXELS, "out": "a.egm"} | options
+    with pytest.raises(engram.EngramError, match=message):
+        engram.pack(given.pop("data"), tmp_path / given.pop("out"), **given)
+    assert sorted(tmp_path.rglob("*")) == before
+    assert (tmp_path / "b.egm.model").read_bytes() == b"mine"
+
+
+@pytest.mark.parametrize(
+    ("images", "message"),
+    [
+        (engram.ImageSet(PIXELS[:, :20, :20], [0] * 40), "looks at images of"),
+        (engram.ImageSet(PIXELS, list(range(20)) * 2), "none of the 10 classes"),
+    ],
+)
+def test_a_judge_of_other_images_is_refused_before_anything_is_written(
+    images: engram.ImageSet, message: str, tmp_path: Path
+) -> None:
+    with pytest.raises(UsageError, match=message):
+        engram.pack(images, tmp_path / "a.egm", judge="fashion-mnist-classifier", budget=0)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_resumed_pack_keeps_what_is_asked_now(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An archive that was begun with a larger error is not gone on with where none is asked for."""
+    from engram.archive import writer
+
+    class Stopped(Exception):
+        pass
+
+    def stop(*_: Any) -> None:
+        raise Stopped
+
+    many = wardrobe.draw(300, 0)
+    monkeypatch.setattr(writer, "GROUP_BYTES", 1 << 16)
+    with monkeypatch.context() as patch:
+        patch.setattr(writer.Writer, "_tail", stop)
+        with pytest.raises(Stopped):
+            engram.pack(many, tmp_path / "a.egm", max_error=20, budget=0)
+    with pytest.raises(engram.EngramError, match="was begun for something else"):
+        engram.pack(many, tmp_path / "a.egm", budget=0, resume=True)
+    assert engram.pack(many, tmp_path / "a.egm", max_error=20, budget=0, resume=True).images_resumed > 0
+
+
+def test_a_file_of_the_user_is_never_sent_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "here").mkdir()
+    (tmp_path / "there").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    Path("a.egm.model").write_bytes(b"mine")
+    with pytest.raises(engram.EngramError, match=r"a\.egm\.model exists already; move it away"):
+        engram.pack(PIXELS, f"file://{tmp_path}/there/a.egm", budget=0)
+    assert Path("a.egm.model").read_bytes() == b"mine"
+    assert list((tmp_path / "there").iterdir()) == []
+
+
+def test_what_comes_back_is_looked_at_piece_by_piece(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from engram.datasets import stream
+
+    monkeypatch.setattr(stream, "PIECE_BYTES", 784 * 7)
+    told: list[tuple[str, int, int]] = []
+    report = engram.pack(IMAGES, tmp_path / "a.egm", max_error=9, budget=0, progress=lambda *each: told.append(each))
+    with engram.open(tmp_path / "a.egm") as archive:
+        error = archive[:].astype(int) - PIXELS
+    assert report.quality["psnr_db"] == pytest.approx(10 * np.log10(255**2 / np.square(error).mean()), abs=1e-3)
+    assert told[-1] == ("Checking", 40, 40)

@@ -77,7 +77,7 @@ def _codec(name: str, sample: ImageSet, file: Path, model: str | None) -> Codec:
         of_any_rate = network.method != "pixel" and not network.prior
     with engram.open(file, model) as opened:
         rate = opened.info.bytes_by_part["blocks"] / max(1, len(opened))
-    return with_model(sample, name, Asked(bytes_per_image=rate if of_any_rate and rate else None))
+    return with_model(sample, name, Asked(bytes_per_image=rate if of_any_rate and rate else None), len(sample))
 
 
 def _prose(file: Path, done: Appended, seconds: float) -> list[str]:

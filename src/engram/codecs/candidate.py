@@ -15,7 +15,7 @@ MEASURED = 512
 """How many images codecs are measured on, at most."""
 HELD_BACK = 0.1
 """The share of a sample that is measured on where that has to be other images than those that are learned from."""
-MEASURED_VALUES = 1 << 22
+MEASURED_VALUES = 1 << 19
 """The values that these images have in all, at most, but for one image: what measuring takes goes with them."""
 _BLOCK = 64
 

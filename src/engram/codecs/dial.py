@@ -96,12 +96,13 @@ def sample_of(training: ImageSet) -> Pixels:
     return training.images[:: -(-len(training) // SAMPLE)] if len(training) else training.images
 
 
-def freeze_to_psnr(network: Network, training: ImageSet, psnr_db: float) -> Codec:
+def freeze_to_psnr(network: Network, training: ImageSet, psnr_db: float, images: int | None = None) -> Codec:
     """The codec of the fewest bits whose PSNR over images like these is no less than the one asked for.
 
-    Found by halving, on a sample of the images. Raises OutOfReach where even MOST_BITS a unit fall short of it.
+    images: how many they are, of which these are some; None for these alone. Found by halving, on a sample.
+    Raises OutOfReach where even MOST_BITS a unit fall short of it.
     """
-    sample, goal = sample_of(training), Quality(psnr_db, len(training))
+    sample, goal = sample_of(training), Quality(psnr_db, images or len(training))
     codec: Codec = freeze(network, training, bits=None if network.prior else MOST_BITS)
     if isinstance(codec, Spatial):
         return at_step(codec, goal, sample)

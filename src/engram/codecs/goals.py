@@ -11,6 +11,7 @@ from typing import final
 import numpy as np
 
 from engram.codecs.candidate import Candidate
+from engram.codecs.contract import Codec
 from engram.images import Pixels
 
 TOLERANCE = 0.01
@@ -49,8 +50,11 @@ class LargestError(Goal):
     max_error: int
 
     def is_met(self, candidate: Candidate) -> bool:
-        promised = candidate.codec.max_error
-        return promised is not None and promised <= self.max_error
+        return self.is_kept_by(candidate.codec)
+
+    def is_kept_by(self, codec: Codec) -> bool:
+        """Whether the codec promises it."""
+        return codec.max_error is not None and codec.max_error <= self.max_error
 
 
 @final
@@ -109,11 +113,14 @@ class Quality(Fidelity):
 
     def is_kept(self, originals: Pixels, recovered: Pixels) -> bool:
         count = len(originals)
+        if not count:
+            return True
         errors = np.square(recovered.astype(np.float64) - originals).reshape(count, -1).mean(1)
-        unseen = math.sqrt(max(0.0, 1 - count / self.images)) if self.images and count > 1 else 0.0
-        doubt = SURE * unseen * errors.std(ddof=1) / math.sqrt(count) if unseen else 0.0
+        unseen = math.sqrt(max(0.0, 1 - count / self.images)) if self.images else 0.0
+        spread = errors.std(ddof=1) if count > 1 else errors.mean()  # of one, that of an exponential distribution
+        doubt = SURE * unseen * spread / math.sqrt(count) if unseen else 0.0
         most = 255**2 * 10 ** (-self.psnr_db / 10)
-        return bool(not count or errors.mean() + doubt <= most * (1 + EXACT))
+        return bool(errors.mean() + doubt <= most * (1 + EXACT))
 
 
 @final

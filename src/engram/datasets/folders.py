@@ -169,6 +169,7 @@ def _list(folder: Path) -> list[_Class]:
                 )
     if not loose and not any(found.files for found in classes):
         raise EmptyFolder(f"{folder}: no picture in it or its sub-folders ({', '.join(sorted(SUFFIXES))})")
+    others += [os.path.join(found.folder.name, name) for found in classes if not found.files for name in found.others]
     if not any(found.files for found in classes):
         return [_Class(folder, None, loose, others)]
     if loose:
@@ -194,7 +195,8 @@ def _folders(folder: Path) -> list[str]:
 
 def _first_picture(folder: Path) -> Path | None:
     """A picture in a folder, at any depth."""
-    for where, _, names in os.walk(folder):
+    for where, below, names in os.walk(folder):
+        below[:] = sorted(name for name in below if name[0] != ".")
         for name in sorted(names):
             if _is_picture(name):
                 return Path(where) / name

@@ -142,22 +142,43 @@ def read(path: Path, shape: tuple[int, int, int]) -> Pixels:
         found = _look(picture, path)
         if found.size != shape[:2] or (shape[2] == 1 and not found.gray):
             raise ChangedPicture(f"{path} was changed meanwhile: wait until no one writes there")
-        turn, plain, mode = _orientation(picture), _as_eight_bits(picture), "L" if shape[2] == 1 else "RGB"
-        plain.load()
-        plain = plain if plain.mode == mode else plain.convert(mode)
-        if turn != _orientation(picture) and picture.format == "PNG":
-            raise UnsupportedPicture(f"{path} says only after its pixels how they are turned: save it as it is shown")
-        if picture.format != "TIFF" and turn in _TURNS:  # Pillow has turned a TIFF already
-            plain = plain.transpose(_TURNS[turn])
-        return np.asarray(plain).reshape(shape)
+        return _pixels(picture, "L" if shape[2] == 1 else "RGB", path).reshape(shape)
+
+
+def taken(picture: Image.Image, name: str) -> Pixels:
+    """uint8[h, w, c] of a picture that Pillow has opened or made, as `read` gives a file's; `name` is for messages.
+
+    Raises UnreadablePicture, UnsupportedPicture.
+    """
+    with _soundly(Path(name)):
+        found = _look(picture, Path(name))
+        pixels = _pixels(picture, "L" if found.gray else "RGB", Path(name))
+        return pixels.reshape(*found.size, -1)
+
+
+def _pixels(picture: Image.Image, mode: str, path: Path) -> Pixels:
+    """The picture's, turned as it says."""
+    turn, plain = _orientation(picture), _as_eight_bits(picture)
+    plain.load()
+    plain = plain if plain.mode == mode else plain.convert(mode)
+    if turn != _orientation(picture) and picture.format == "PNG":
+        raise UnsupportedPicture(f"{path} says only after its pixels how they are turned: save it as it is shown")
+    if picture.format != "TIFF" and turn in _TURNS:  # Pillow has turned a TIFF already
+        plain = plain.transpose(_TURNS[turn])
+    return np.asarray(plain)
 
 
 @contextmanager
 def _opened(path: Path) -> Iterator[Image.Image]:
     """A picture; what Pillow raises meanwhile becomes UnreadablePicture."""
+    with _soundly(path), Image.open(path, formats=_FORMATS) as picture:
+        yield picture
+
+
+@contextmanager
+def _soundly(path: Path) -> Iterator[None]:
     try:
-        with Image.open(path, formats=_FORMATS) as picture:
-            yield picture
+        yield
     except _BROKEN as error:
         raise UnreadablePicture(f"{path} cannot be read as a picture ({error}): repair it or take it out") from error
 

@@ -145,6 +145,8 @@ def _stream(name: str, split: str, progress: Progress | None) -> tuple[Stream, .
 
     path = Path(name)
     if _is_archive(name):
+        if split:
+            raise _undivided(name, split)
         return (import_module(_READERS[".egm"]).stream(name),)
     if name in catalog.CATALOG:
         return catalog.stream(name, progress)

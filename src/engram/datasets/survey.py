@@ -13,6 +13,7 @@ from engram.datasets.canvases import Sizes
 from engram.datasets.kinds import Change, UnreadablePicture, UnsupportedPicture, look
 from engram.datasets.notices import Notice
 from engram.datasets.progress import Progress
+from engram.errors import EngramError
 
 _REPORT = 256
 _NAMED = 5
@@ -48,12 +49,12 @@ def survey(files: Files, progress: Progress | None = None) -> Survey:
     """
     total = len(files.names)
     sizes, gray, changes = np.empty((total, 2), np.int32), np.empty(total, bool), dict[Change, tuple[int, Path]]()
-    refused = list[tuple[Path, UnreadablePicture | UnsupportedPicture]]()
+    refused = list[tuple[Path, EngramError]]()
     for index, path in enumerate(files):
         try:
             found = look(path)
         except (UnreadablePicture, UnsupportedPicture) as error:
-            refused.append((path, error))
+            refused.append((path, type(error)(str(error))))  # the error itself holds on to what was read
             continue
         sizes[index], gray[index] = found.size, found.gray
         for change in found.changes:
@@ -66,7 +67,7 @@ def survey(files: Files, progress: Progress | None = None) -> Survey:
     return Survey(files, sizes, gray, changes)
 
 
-def _all(refused: list[tuple[Path, UnreadablePicture | UnsupportedPicture]], total: int) -> Exception:
+def _all(refused: list[tuple[Path, EngramError]], total: int) -> EngramError:
     """The first error, which also tells of the others."""
     [(_, first), *others] = refused
     if not others:

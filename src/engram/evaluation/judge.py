@@ -25,7 +25,7 @@ class Judge:
     def __init__(self, model: Model) -> None:
         if model.network.method not in (Classifier.method, JudgeNetwork.method):
             raise UsageError(f"a judge is a classifier, not {model.network.method}")
-        self.network = restore(model)
+        self.network, self.image_shape = restore(model), model.network.image_shape
         self.identity = model.identity
         self.classes = len(model.facts["class_names"])
 

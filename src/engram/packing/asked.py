@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+import operator
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, SupportsIndex
 
+from engram.archive.layout import MOST_IMAGES_IN_BLOCK
 from engram.codecs.dial import LARGEST_ERROR
 from engram.codecs.goals import Goal, LargestError, Quality, Size
 from engram.errors import UsageError
@@ -15,6 +17,7 @@ from engram.training.budget import Budget
 if TYPE_CHECKING:
     from engram.packing.judging import Judging
 
+FLOATS = "bytes_per_image", "psnr_db", "accuracy_loss", "bits"
 MOST_DB = 100.0
 """Equal images but for a value in some thousands are nearer than that."""
 
@@ -35,6 +38,13 @@ class Asked:
     bits: float | None = None
 
     def __post_init__(self) -> None:
+        for name in ("max_error", *FLOATS):
+            value = getattr(self, name)
+            try:
+                number = value if value is None else operator.index(value) if name == "max_error" else float(value)
+                object.__setattr__(self, name, number)
+            except (TypeError, ValueError):
+                raise UsageError(f"{name} is a number, not {value!r}") from None
         given = {
             "lossless": self.lossless or None,
             "max-error": self.max_error,
@@ -72,10 +82,23 @@ class Asked:
         return LargestError(self.max_error or 0)
 
 
+def checked_block_size(given: SupportsIndex) -> int:
+    """How many images a block has. Raises UsageError outside of 1 to 65536."""
+    try:
+        block_size = operator.index(given)
+    except TypeError:
+        raise UsageError(f"a block has a whole number of images, not {given!r}") from None
+    if not 1 <= block_size <= MOST_IMAGES_IN_BLOCK:
+        raise UsageError(f"a block has 1 to {MOST_IMAGES_IN_BLOCK} images, not {block_size}")
+    return block_size
+
+
 def budget_of(given: str | float | Budget) -> Budget:
     """The budget of a number of seconds, or of "90s", "2m", "1.5h", "500steps" or "0". Raises UsageError."""
     if isinstance(given, Budget):
         return given
+    if isinstance(given, int | float) and 0 <= given < math.inf:
+        return Budget(float(given))
     found = re.fullmatch(r"(?P<time>\d+(?:\.\d+)?)(?P<unit>[smh]?)|(?P<steps>\d+) ?steps", str(given).strip())
     if not found:
         raise UsageError(f"--budget is a time such as 90s, 2m or 1h, or 500steps, or 0 to learn nothing, not {given!r}")

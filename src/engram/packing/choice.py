@@ -80,7 +80,8 @@ def _at_hand(goal: Goal, collection: Collection) -> list[Candidate]:
 
 def _present(codec: Codec, goal: Goal, collection: Collection) -> Candidate:
     name = f"{codec.id}, as for other sizes"
-    return _at_its_best(Candidate(codec, collection.measured.images, collection.images, 0, name), goal)
+    candidate = Candidate(codec, collection.measured.images, collection.images, 0, name)
+    return _coarsened(candidate, goal) if isinstance(codec, Pixel) else _at_its_best(candidate, goal)
 
 
 def _at_its_best(candidate: Candidate, goal: Goal) -> Candidate:

@@ -14,12 +14,24 @@ if TYPE_CHECKING:
     from engram.packing.judging import Judging
 
 
+def check_there(model: str | Path | Model | Codec) -> None:
+    """Raises what reading a model file would, where there is none of this name."""
+    from engram.archive import shipped
+    from engram.models import load
+    from engram.storage import is_url
+
+    named = isinstance(model, str | Path) and not is_url(model) and str(model) not in shipped.names()
+    if named and not Path(str(model)).exists():
+        load(str(model))
+
+
 def with_model(
-    sample: ImageSet, model: str | Path | Model | Codec, asked: Asked, judging: Judging | None = None
+    sample: ImageSet, model: str | Path | Model | Codec, asked: Asked, images: int, judging: Judging | None = None
 ) -> Codec:
     """The codec of a model, of a model file, of an archive, or of the name of a shipped model, at what is asked.
 
-    Raises OutOfReach or UsageError where it cannot do that.
+    images: how many the collection has, of which the sample is a part. Raises OutOfReach or UsageError where the model
+    cannot do that.
     """
     from engram.archive import shipped
     from engram.archive.opening import open
@@ -28,27 +40,31 @@ def with_model(
     from engram.storage import shown
 
     if isinstance(model, Codec):
-        return _turned(model, sample, f"the {model.id} codec", asked, judging)
+        return _turned(model, sample, f"the {model.id} codec", asked, images, judging)
     if isinstance(model, Model):
-        return _frozen(model, sample, f"the {model.network.method} model", asked, judging)
+        return _frozen(model, sample, f"the {model.network.method} model", asked, images, judging)
     name = str(model)
     if not Path(name).exists() and name in shipped.names():
-        return _turned(shipped.load(name, sample.image_shape, asked.max_error or 0), sample, name, asked, judging)
+        return _turned(
+            shipped.load(name, sample.image_shape, asked.max_error or 0), sample, name, asked, images, judging
+        )
     if Path(shown(name)).suffix == ".egm":
         with open(name) as archive:
-            return _turned(shipped.completed(archive.codec), sample, shown(name), asked, judging)
-    return _frozen(load(name), sample, shown(name), asked, judging)
+            return _turned(shipped.completed(archive.codec), sample, shown(name), asked, images, judging)
+    return _frozen(load(name), sample, shown(name), asked, images, judging)
 
 
-def _frozen(model: Model, sample: ImageSet, name: str, asked: Asked, judging: Judging | None) -> Codec:
+def _frozen(model: Model, sample: ImageSet, name: str, asked: Asked, images: int, judging: Judging | None) -> Codec:
     from engram.codecs.freeze import freeze
 
     if model.network.method == "pixel":
-        return _as_asked(freeze(model, sample), sample, name, asked, judging)
-    return _of_any_rate(model.network, sample, name, asked, judging)
+        return _as_asked(freeze(model, sample), name, asked, images, judging)
+    return _of_any_rate(model.network, sample, name, asked, images, judging)
 
 
-def _of_any_rate(network: Network, sample: ImageSet, model: str, asked: Asked, judging: Judging | None) -> Codec:
+def _of_any_rate(
+    network: Network, sample: ImageSet, model: str, asked: Asked, images: int, judging: Judging | None
+) -> Codec:
     """The codec of a network whose rate is chosen when it is frozen, or can be moved a little. Raises OutOfReach."""
     from engram.codecs import dial as dials
     from engram.codecs.freeze import freeze
@@ -59,15 +75,17 @@ def _of_any_rate(network: Network, sample: ImageSet, model: str, asked: Asked, j
     if asked.bytes_per_image is not None:
         return dials.freeze_to_bytes(network, sample, asked.bytes_per_image)
     if asked.psnr_db is not None:
-        return dials.freeze_to_psnr(network, sample, asked.psnr_db)
+        return dials.freeze_to_psnr(network, sample, asked.psnr_db, images)
     if asked.accuracy_loss is None:
         return freeze(network, sample, bits=asked.bits)
     if network.prior:
-        return _turned(freeze(network, sample), sample, model, asked, judging)
-    return _keeping_accuracy(network, sample, model, asked, judging)
+        return _turned(freeze(network, sample), sample, model, asked, images, judging)
+    return _keeping_accuracy(network, sample, model, asked, images, judging)
 
 
-def _keeping_accuracy(network: Network, sample: ImageSet, model: str, asked: Asked, judging: Judging | None) -> Codec:
+def _keeping_accuracy(
+    network: Network, sample: ImageSet, model: str, asked: Asked, images: int, judging: Judging | None
+) -> Codec:
     """The codec of the fewest bits that loses no more accuracy than asked for. Raises OutOfReach."""
     from engram.codecs.candidate import Candidate
     from engram.codecs.choice import turn
@@ -80,24 +98,22 @@ def _keeping_accuracy(network: Network, sample: ImageSet, model: str, asked: Ask
         codec = freeze(network, sample, bits=bits)
         return Candidate(codec, judging.images.images, len(sample), len(codec.model))
 
-    return _as_asked(
-        turn(asked.goal(len(sample), judging), at, LEAST_BITS, MOST_BITS).codec, sample, model, asked, judging
-    )
+    return _as_asked(turn(asked.goal(images, judging), at, LEAST_BITS, MOST_BITS).codec, model, asked, images, judging)
 
 
-def _turned(codec: Codec, sample: ImageSet, model: str, asked: Asked, judging: Judging | None) -> Codec:
+def _turned(codec: Codec, sample: ImageSet, model: str, asked: Asked, images: int, judging: Judging | None) -> Codec:
     """The codec, at the step that does what is asked where it has one to choose. Raises OutOfReach or UsageError."""
     from engram.codecs import dial as dials
     from engram.codecs.spatial.codec import Spatial
 
     turned = asked.bytes_per_image or asked.psnr_db or asked.accuracy_loss is not None
     if turned and isinstance(codec, Spatial) and codec.can_encode and len(sample):
-        images = dials.sample_of(sample) if judging is None else judging.images.images
-        return dials.at_step(codec, asked.goal(len(sample), judging), images)
-    return _as_asked(codec, sample, model, asked, judging)
+        looked_at = dials.sample_of(sample) if judging is None else judging.images.images
+        return dials.at_step(codec, asked.goal(images, judging), looked_at)
+    return _as_asked(codec, model, asked, images, judging)
 
 
-def _as_asked(codec: Codec, sample: ImageSet, model: str, asked: Asked, judging: Judging | None) -> Codec:
+def _as_asked(codec: Codec, model: str, asked: Asked, images: int, judging: Judging | None) -> Codec:
     """The codec itself, of a model that has one quality. Raises UsageError where that is not the one asked for."""
     from engram.codecs.candidate import Candidate
     from engram.codecs.dial import OutOfReach
@@ -111,7 +127,7 @@ def _as_asked(codec: Codec, sample: ImageSet, model: str, asked: Asked, judging:
         raise UsageError(f"{model} {has}, and {most} is asked for; leave out -m to learn one")
     if asked.accuracy_loss is not None and judging is not None:
         candidate = Candidate(codec, judging.images.images, 1, 0)
-        if not asked.goal(len(sample), judging).is_met(candidate):
+        if not asked.goal(images, judging).is_met(candidate):
             lost = judging.accuracy_of_originals - judging.accuracy(candidate.recovered)
             raise OutOfReach(
                 f"with {model} {100 * lost:.1f} points of accuracy are lost, not {asked.accuracy_loss:g} at most; "

@@ -81,7 +81,12 @@ def judging(
 
     name = str(model) if model is not None else brought_for(rest)
     if name is not None:
-        return Judging(name, judge_of(name), measured)
+        found = Judging(name, judge_of(name), measured)
+        wanted = found.judge.image_shape
+        if wanted != rest.image_shape:
+            raise UsageError(f"the judge {name} looks at images of {wanted}, and these are of {rest.image_shape}")
+        _ = found.accuracy_of_originals  # which fails here, and not when all is written, where classes differ
+        return found
     from engram.training.judging import learn_judge
 
     return Judging(LEARNED, Judge(learn_judge(rest, budget, progress=progress)), measured)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from engram.codecs.contract import Codec
-from engram.codecs.goals import Size
+from engram.codecs.goals import Quality, Size
 from engram.codecs.pixel.codec import Pixel
 from engram.datasets.assortment import Assortment
 from engram.datasets.canvases import Canvas
@@ -55,10 +56,15 @@ def choices(
         bytes_each = canvases[k].size[0] * canvases[k].size[1] * images.channels
         sample = stream.sample(max(1, min(sampled, SAMPLE_BYTES // bytes_each)))
         if model is not None:
-            codec = with_model(sample, model, replace(asked, lossless=False, max_error=None))
+            codec = with_model(sample, model, replace(asked, lossless=False, max_error=None), len(stream))
             found[k] = Choice(_of_size(codec, images, sample.image_shape, asked.max_error or 0), "its model was given")
             continue
         goal = asked.goal(len(stream))
+        if isinstance(
+            goal, Quality
+        ):  # what is stored keeps it even where all of the error lies in the pixels, none beside
+            own = int(images.sizes[canvases[k].images].astype(np.int64).prod(axis=1).sum())
+            goal = Quality(goal.psnr_db + 10 * math.log10(pixels[k] / own), goal.images)
         if isinstance(goal, Size):  # the bytes that are asked for are those of a mean image
             mean = goal.bytes_per_image * pixels[k] / len(canvases[k].images) / (sum(pixels) / len(images))
             goal = Size(mean, goal.bytes_per_image)

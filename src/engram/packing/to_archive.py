@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,17 +11,23 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from engram import archive, storage
 from engram.archive import Packed
+from engram.archive.errors import ResumeMismatch
 from engram.codecs.contract import Codec
+from engram.codecs.goals import LargestError, Quality
 from engram.datasets import source
 from engram.datasets.assortment import Assortment
 from engram.datasets.source import Data
 from engram.datasets.stream import Stream
 from engram.errors import UsageError
+from engram.images import ImageSet
 from engram.packing import reached, sizes
-from engram.packing.asked import Asked, budget_of
+from engram.packing.asked import Asked, budget_of, checked_block_size
 from engram.packing.choice import Choice, choose
+from engram.packing.given import check_there
 from engram.storage import is_url
 from engram.training.budget import Budget
 
@@ -32,6 +39,11 @@ if TYPE_CHECKING:
 
 SAMPLE = 20_000
 """How many images of a collection are learned from, at most."""
+
+ATTEMPTS = 3
+"""How often an archive is written, at most, until all of its images keep a quality that a sample of them kept."""
+MORE_DB = 0.02
+"""What is asked for beyond what was missing."""
 
 Progress = Callable[[str, int, int], None]
 """Called with what is being done, how much of it is, and how much there is, 0 where that is not known."""
@@ -100,12 +112,20 @@ def pack(
     """
     asked = Asked(lossless, max_error, bytes_per_image, psnr, accuracy_loss, bits)
     allowed, stages = budget_of(budget), _Stages(progress)
-    with _place_of(out, force) as place:
+    options = {"block_size": checked_block_size(block_size), "force": force, "resume": resume}
+    if shard_images is not None and engine is None:
+        raise UsageError("an engine writes shard sets; `engram.shard` cuts an archive that is packed here")
+    if isinstance(data, str | Path) and not is_url(data) and Path(data).exists() and _is_same(data, out):
+        raise UsageError(f"{out} would be replaced by what is read from it; pack it to another name")
+    if model is not None:
+        check_there(model)
+    with _place_of(out, force, model_apart) as place:
         found = source.collection(data, stages.of("Reading"))
-        options = {"block_size": block_size, "force": force, "resume": resume}
         if isinstance(found, Assortment):
             _refuse_for_many_sizes(found, asked, judge, model_apart, engine)
             return _of_many_sizes(found, place, asked, model, allowed, options, stages)
+        if len(shapes := {part.image_shape for part in found}) > 1:
+            raise UsageError(f"the halves of DATA have images of {' and '.join(map(str, shapes))}; make them one size")
         archive.check_known(part.known for part in found)
         write: Callable[..., Packed] = archive.pack
         if engine is not None:
@@ -150,52 +170,72 @@ def _of_one_size(
     if judges:
         check_labels(parts[0].name, parts[0].known)
     begun = interrupted(place) if options["resume"] else None
-    sample = parts[0].sample(SAMPLE, stages.of("Sampling"))
     images = sum(map(len, parts))
+    sample = _sample(parts, images, stages.of("Sampling"))
     rest, measured = hold_back(sample, most=MOST_JUDGED) if judges else divide(sample, images)
     if judges:
         judged = judging(judge, rest, measured, budget.part(SHARE_OF_JUDGE), stages.of("Learning to judge"))
         budget = budget.part(1 - SHARE_OF_JUDGE if judged.learned else 1)
+    collection = Collection(rest, measured, images)
     if model is not None:
-        choice = Choice(with_model(sample, model, asked, judged), "its model was given")
+        choice = Choice(with_model(sample, model, asked, images, judged), "its model was given")
     elif begun is not None:
         choice, model_apart = Choice(begun[0], "it was chosen when the pack began"), not begun[1]
+        if len(measured) and not asked.goal(images, judged).is_met(collection.candidate(choice.codec)):
+            raise ResumeMismatch(f"{place} was begun for something else; ask for the same, or pack afresh")
     else:
-        goal, collection = asked.goal(images, judged), Collection(rest, measured, images)
-        choice = choose(goal, collection, budget, stages.of("Learning"))
-    codec = choice.codec
-    started = time.perf_counter()
-    packed = write(
-        parts,
-        codec,
-        place,
-        embed_model=not model_apart,
-        model_path=place.with_name(place.name + ".model") if model_apart and codec.model else None,
-        progress=stages.of("Packing"),
-        **options,
-    )
-    seconds = time.perf_counter() - started
-
-    def pairs() -> reached.Pairs:
-        told, done = stages.of("Checking"), 0
-        with archive.open(place, codec.model or None) as opened:
-            first = 0
-            for part in parts:
-                for rows in reached.runs_of(len(part)):
-                    after = opened[first + rows.start : first + rows.stop]
-                    start = 0
-                    for piece in part.pieces(rows):
-                        yield piece.images, after[start : start + len(piece)]
-                        start += len(piece)
-                    done += len(rows)
-                    if told:
-                        told(done, images)
-                first += len(part)
-
-    quality = reached.quality(pairs(), [codec], images)
+        choice = choose(asked.goal(images, judged), collection, budget, stages.of("Learning"))
+    quality: dict[str, Any] = {}
+    for attempt in range(ATTEMPTS):
+        codec, started = choice.codec, time.perf_counter()
+        packed = write(
+            parts,
+            codec,
+            place,
+            embed_model=not model_apart,
+            model_path=place.with_name(place.name + ".model") if model_apart and codec.model else None,
+            progress=stages.of("Packing"),
+            **options,
+        )
+        seconds = time.perf_counter() - started
+        quality = reached.quality(_pairs(parts, place, codec, stages.of("Checking")), [codec], images)
+        missing = (asked.psnr_db or 0) - (math.inf if quality["psnr_db"] is None else quality["psnr_db"])
+        if missing <= 0 or model is not None or attempt == ATTEMPTS - 1:
+            break
+        assert asked.psnr_db is not None
+        goal = Quality(asked.psnr_db + (attempt + 1) * missing + MORE_DB, images)
+        choice = choose(goal, collection, Budget(0), present=[codec])
+        options = options | {"force": True, "resume": False}
     if judged is not None:
         quality |= reached.accuracy(codec, judged)
     return Report(packed.breakdown, (choice.why,), quality, {}, packed.images_resumed, seconds)
+
+
+def _sample(parts: tuple[Stream, ...], images: int, progress: Callable[[int, int], None] | None) -> ImageSet:
+    """SAMPLE of all images, at most, each part's share of them."""
+    taken = [part.sample(-(-SAMPLE * len(part) // max(1, images)), progress) for part in parts if len(part)]
+    if len(taken) < 2:
+        return taken[0] if taken else parts[0].known[:0]
+    labels = None if taken[0].labels is None else np.concatenate([each.labels for each in taken])
+    return ImageSet(np.concatenate([each.images for each in taken]), labels, taken[0].class_names)
+
+
+def _pairs(
+    parts: tuple[Stream, ...], place: Path, codec: Codec, progress: Callable[[int, int], None] | None
+) -> reached.Pairs:
+    """The images as they were and as they come back, piece by piece."""
+    first, done, total = 0, 0, sum(map(len, parts))
+    with archive.open(place, codec.model or None) as opened:
+        for part in parts:
+            for rows in reached.runs_of(len(part)):
+                at = first + rows.start
+                for piece in part.pieces(rows):
+                    yield piece.images, opened[at : at + len(piece)]
+                    at += len(piece)
+                done += len(rows)
+                if progress:
+                    progress(done, total)
+            first += len(part)
 
 
 def _refuse_for_many_sizes(found: Assortment, asked: Asked, judge: Any, model_apart: bool, engine: Any) -> None:
@@ -224,8 +264,12 @@ def _of_many_sizes(
 
     canvases = share(images.sizes)
     archive.check_known([images.known])
-    there = begun(place) if options["resume"] else None
-    if there is not None and len(there) == len(canvases):
+    there = begun(place) if options["resume"] and model is None else None
+    if there is not None:
+        exact = asked.goal(len(images))
+        kept = not isinstance(exact, LargestError) or all(exact.is_kept_by(codec) for codec in there)
+        if len(there) != len(canvases) or not kept:
+            raise ResumeMismatch(f"{place} was begun for something else; give and ask for the same, or pack afresh")
         choices = [Choice(codec, "it was chosen when the pack began") for codec in there]
     else:
         choices = sizes.choices(images, canvases, asked, model, budget, SAMPLE, stages.of("Learning"))
@@ -244,8 +288,12 @@ def _of_many_sizes(
     return Report(packed.breakdown, tuple(why), quality, figures, packed.images_resumed, seconds)
 
 
+def _is_same(data: str | Path, out: str | Path) -> bool:
+    return not is_url(out) and Path(out).exists() and Path(data).samefile(out)
+
+
 @contextmanager
-def _place_of(out: Path | str, force: bool) -> Iterator[Path]:
+def _place_of(out: Path | str, force: bool, model_apart: bool) -> Iterator[Path]:
     """The path to write to; for a URL a file of its name in the current folder, which goes there when it is whole.
 
     Raises OutputExists where something lies there and may not be replaced, and what `storage.put` raises.
@@ -253,20 +301,31 @@ def _place_of(out: Path | str, force: bool) -> Iterator[Path]:
     import shutil
 
     from engram.archive.manifest import NAME
-    from engram.files import OutputExists
+    from engram.files import CannotWrite, OutputExists
 
     if not is_url(out):
-        if Path(out).exists() and not force:
-            raise OutputExists(f"{out} exists already; choose another name, or replace it with --force")
-        yield Path(out)
+        path = Path(out)
+        for taken in (path, *([path.with_name(path.name + ".model")] if model_apart else [])):
+            if taken.exists() and not force:
+                raise OutputExists(f"{taken} exists already; choose another name, or replace it with --force")
+        if path.is_dir() and not (path / NAME).exists():
+            raise OutputExists(f"{path} is a folder; give the name of a file")
+        if not path.absolute().parent.is_dir():
+            raise CannotWrite(f"{path}: there is no folder {path.parent}; make it first")
+        yield path
         return
     out = str(out)
     storage.check_free(out, force)
     path = Path(storage.shown(out).rstrip("/").rpartition("/")[2])
-    if path.exists():
-        raise OutputExists(f"{storage.shown(out)} is packed here first, to {path}, which exists already; move it away")
-    yield path
     model = path.with_name(path.name + ".model")
+    for taken in (path, model):
+        if taken.exists():
+            raise OutputExists(
+                f"{storage.shown(out)} is packed here first, to {path}; {taken} exists already; move it away"
+            )
+    if model_apart:
+        storage.check_free(str(storage.beside(out, model.name)), force)
+    yield path
     if model.exists():
         storage.put(model, str(storage.beside(out, model.name)))
         model.unlink()
