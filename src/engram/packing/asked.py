@@ -89,7 +89,7 @@ def checked_block_size(given: SupportsIndex) -> int:
     except TypeError:
         raise UsageError(f"a block has a whole number of images, not {given!r}") from None
     if not 1 <= block_size <= MOST_IMAGES_IN_BLOCK:
-        raise UsageError(f"a block has 1 to {MOST_IMAGES_IN_BLOCK} images, not {block_size}")
+        raise UsageError(f"a block has 1 to {MOST_IMAGES_IN_BLOCK:,} images, not {block_size:,}")
     return block_size
 
 

@@ -119,7 +119,7 @@ def pack(
         raise UsageError(f"{out} would be replaced by what is read from it; pack it to another name")
     if model is not None:
         check_there(model)
-    with _place_of(out, force, model_apart) as place:
+    with _place_of(out, force, model_apart, learns=model is None) as place:
         found = source.collection(data, stages.of("Reading"))
         if isinstance(found, Assortment):
             _refuse_for_many_sizes(found, asked, judge, model_apart, engine)
@@ -293,7 +293,7 @@ def _is_same(data: str | Path, out: str | Path) -> bool:
 
 
 @contextmanager
-def _place_of(out: Path | str, force: bool, model_apart: bool) -> Iterator[Path]:
+def _place_of(out: Path | str, force: bool, model_apart: bool, learns: bool) -> Iterator[Path]:
     """The path to write to; for a URL a file of its name in the current folder, which goes there when it is whole.
 
     Raises OutputExists where something lies there and may not be replaced, and what `storage.put` raises.
@@ -305,7 +305,8 @@ def _place_of(out: Path | str, force: bool, model_apart: bool) -> Iterator[Path]
 
     if not is_url(out):
         path = Path(out)
-        for taken in (path, *([path.with_name(path.name + ".model")] if model_apart else [])):
+        beside = [path.with_name(path.name + ".model")] if model_apart and learns else []  # a given one may lie there
+        for taken in (path, *beside):
             if taken.exists() and not force:
                 raise OutputExists(f"{taken} exists already; choose another name, or replace it with --force")
         if path.is_dir() and not (path / NAME).exists():
@@ -321,7 +322,7 @@ def _place_of(out: Path | str, force: bool, model_apart: bool) -> Iterator[Path]
     for taken in (path, model):
         if taken.exists():
             raise OutputExists(
-                f"{storage.shown(out)} is packed here first, to {path}; {taken} exists already; move it away"
+                f"{storage.shown(out)} is packed here first, to {taken}, which exists already; move it away"
             )
     if model_apart:
         storage.check_free(str(storage.beside(out, model.name)), force)
