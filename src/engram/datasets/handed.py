@@ -115,7 +115,7 @@ def _class_names(data: Any) -> tuple[str, ...]:
     """Those that a data set says its classes have."""
     features = getattr(data, "features", None)
     named = getattr(features["label"], "names", None) if isinstance(features, Mapping) and "label" in features else None
-    return tuple(named or getattr(data, "classes", ()) or getattr(data, "class_names", ()))
+    return tuple(named or getattr(data, "classes", ()) or getattr(data, "class_names", ()) or ())
 
 
 @dataclass(frozen=True, eq=False, init=False)

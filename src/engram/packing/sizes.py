@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from engram.codecs.contract import Codec
-from engram.codecs.goals import Quality, Size
+from engram.codecs.goals import Size
 from engram.codecs.pixel.codec import Pixel
 from engram.datasets.assortment import Assortment
 from engram.datasets.canvases import Canvas
@@ -27,7 +26,9 @@ if TYPE_CHECKING:
 LEARNED_SHARE, LEARNED_IMAGES = 0.05, 256
 """Of all pixels, and images: what a canvas has to have for a model to be learned for it; others take what there is."""
 SAMPLE_BYTES = 1 << 28
-_MEASURED = 256
+WEIGHED = 64
+"""How many padded images tell what padding takes: each size has tables of its own to make."""
+_TOGETHER = 256
 
 
 def choices(
@@ -38,8 +39,12 @@ def choices(
     budget: Budget,
     sampled: int,
     progress: Progress | None,
+    learned: Sequence[Pixel] = (),
 ) -> list[Choice]:
-    """A codec for each canvas; those with the most pixels first, for what is learned on one serves the others."""
+    """A codec for each canvas; those with the most pixels first, for what is learned on one serves the others.
+
+    learned: what was learned before, and serves them too. A quality is that of canvases, padding included.
+    """
     from engram.codecs.candidate import divide
     from engram.packing.given import with_model
 
@@ -50,7 +55,7 @@ def choices(
     ]
     whole = sum(count for count, is_learned in zip(pixels, learns, strict=True) if is_learned)
     found: dict[int, Choice] = {}
-    learned = list[Pixel]()
+    shared = list(learned)
     for k in sorted(range(len(canvases)), key=lambda k: -pixels[k]):
         stream = images.on(canvases[k])
         bytes_each = canvases[k].size[0] * canvases[k].size[1] * images.channels
@@ -60,22 +65,17 @@ def choices(
             found[k] = Choice(_of_size(codec, images, sample.image_shape, asked.max_error or 0), "its model was given")
             continue
         goal = asked.goal(len(stream))
-        if isinstance(
-            goal, Quality
-        ):  # what is stored keeps it even where all of the error lies in the pixels, none beside
-            own = int(images.sizes[canvases[k].images].astype(np.int64).prod(axis=1).sum())
-            goal = Quality(goal.psnr_db + 10 * math.log10(pixels[k] / own), goal.images)
         if isinstance(goal, Size):  # the bytes that are asked for are those of a mean image
             mean = goal.bytes_per_image * pixels[k] / len(canvases[k].images) / (sum(pixels) / len(images))
             goal = Size(mean, goal.bytes_per_image)
         part = budget.part(pixels[k] / whole) if learns[k] else Budget(0)
-        there = [_brought(codec, sample.image_shape) for codec in learned]
+        there = [_brought(codec, sample.image_shape) for codec in shared]
         present = [each for each in there if each is not None]
         collection = Collection(*divide(sample, len(stream)), len(stream))
         found[k] = choose(goal, collection, part, progress, present=present)
         codec = found[k].codec
-        if isinstance(codec, Pixel) and all(codec.model != other.model for other in learned):
-            learned.append(codec)
+        if isinstance(codec, Pixel) and all(codec.model != other.model for other in shared):
+            shared.append(codec)
     return [found[k] for k in range(len(canvases))]
 
 
@@ -108,8 +108,8 @@ def pairs(
     step = max(1, -(-len(images) // most))
     for canvas in canvases:
         taken = canvas.images[canvas.images % step == 0]
-        for start in range(0, len(taken), _MEASURED):
-            rows = taken[start : start + _MEASURED]
+        for start in range(0, len(taken), _TOGETHER):
+            rows = taken[start : start + _TOGETHER]
             for row, laid, back in zip(rows, images.read(rows, canvas.size), archive[rows.tolist()], strict=True):
                 height, width = images.sizes[row].tolist()
                 yield laid[None, :height, :width], np.asarray(back)[None]
@@ -122,7 +122,8 @@ def padding(images: Assortment, canvases: Sequence[Canvas], codecs: Sequence[Cod
     padded = padding_of(images, canvases).any(axis=1)
     stored = sum(len(canvas.images) * canvas.size[0] * canvas.size[1] for canvas in canvases)
     own = int(images.sizes.astype(np.int64).prod(axis=1).sum())
-    measured = [_padding_bytes(images, *pair, padded) for pair in zip(canvases, codecs, strict=True)]
+    most = -(-WEIGHED // len(canvases))
+    measured = [_padding_bytes(images, *pair, padded, most) for pair in zip(canvases, codecs, strict=True)]
     known = [each for each in measured if each is not None]
     return {
         "sizes": len(np.unique(images.sizes, axis=0)),
@@ -133,17 +134,17 @@ def padding(images: Assortment, canvases: Sequence[Canvas], codecs: Sequence[Cod
     }
 
 
-def _padding_bytes(images: Assortment, canvas: Canvas, codec: Codec, padded: Any) -> float | None:
+def _padding_bytes(images: Assortment, canvas: Canvas, codec: Codec, padded: Any, most: int) -> float | None:
     """What padding takes on a canvas: the bytes of some padded images less those of the same at their own sizes.
 
-    None for a codec that knows one size only.
+    most: how many images are looked at. None for a codec that knows one size only.
     """
     rows = canvas.images[padded[canvas.images]]
     if not len(rows):
         return 0.0
     if not isinstance(codec, Pixel):
         return None
-    some = rows[:: -(-len(rows) // _MEASURED)]
+    some = rows[:: -(-len(rows) // most)]
     on_canvas = images.read(some, canvas.size)
     more = 0
     for size in np.unique(images.sizes[some], axis=0).tolist():

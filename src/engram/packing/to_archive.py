@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,7 +16,8 @@ from engram import archive, storage
 from engram.archive import Packed
 from engram.archive.errors import ResumeMismatch
 from engram.codecs.contract import Codec
-from engram.codecs.goals import LargestError, Quality
+from engram.codecs.goals import LargestError
+from engram.codecs.pixel.codec import Pixel
 from engram.datasets import source
 from engram.datasets.assortment import Assortment
 from engram.datasets.source import Data
@@ -199,16 +199,22 @@ def _of_one_size(
         )
         seconds = time.perf_counter() - started
         quality = reached.quality(_pairs(parts, place, codec, stages.of("Checking")), [codec], images)
-        missing = (asked.psnr_db or 0) - (math.inf if quality["psnr_db"] is None else quality["psnr_db"])
-        if missing <= 0 or model is not None or attempt == ATTEMPTS - 1:
+        finer = _finer(asked, quality, attempt)
+        if finer is None or model is not None:
             break
-        assert asked.psnr_db is not None
-        goal = Quality(asked.psnr_db + (attempt + 1) * missing + MORE_DB, images)
-        choice = choose(goal, collection, Budget(0), present=[codec])
+        choice = choose(finer.goal(images), collection, Budget(0), present=[codec])
         options = options | {"force": True, "resume": False}
     if judged is not None:
         quality |= reached.accuracy(codec, judged)
     return Report(packed.breakdown, (choice.why,), quality, {}, packed.images_resumed, seconds)
+
+
+def _finer(asked: Asked, quality: dict[str, Any], attempt: int) -> Asked | None:
+    """What to ask for so that all images keep what is asked; None where they do, or it was tried often enough."""
+    if asked.psnr_db is None or quality["psnr_db"] is None or attempt == ATTEMPTS - 1:
+        return None
+    missing = asked.psnr_db - quality["psnr_db"]
+    return Asked(psnr_db=asked.psnr_db + (attempt + 1) * missing + MORE_DB) if missing > 0 else None
 
 
 def _sample(parts: tuple[Stream, ...], images: int, progress: Callable[[int, int], None] | None) -> ImageSet:
@@ -273,13 +279,20 @@ def _of_many_sizes(
         choices = [Choice(codec, "it was chosen when the pack began") for codec in there]
     else:
         choices = sizes.choices(images, canvases, asked, model, budget, SAMPLE, stages.of("Learning"))
-    codecs = [choice.codec for choice in choices]
-    started = time.perf_counter()
-    packed = archive.pack_mixed(images, canvases, codecs, place, progress=stages.of("Packing"), **options)
-    seconds = time.perf_counter() - started
-    with archive.open(place) as opened:
-        told = sizes.pairs(images, canvases, opened, reached.MOST_CHECKED)
-        quality = reached.quality(told, codecs, len(images))
+    quality: dict[str, Any] = {}
+    for attempt in range(ATTEMPTS):
+        codecs, started = [choice.codec for choice in choices], time.perf_counter()
+        packed = archive.pack_mixed(images, canvases, codecs, place, progress=stages.of("Packing"), **options)
+        seconds = time.perf_counter() - started
+        with archive.open(place) as opened:
+            told = sizes.pairs(images, canvases, opened, reached.MOST_CHECKED)
+            quality = reached.quality(told, codecs, len(images))
+        finer = _finer(asked, quality, attempt)
+        if finer is None or model is not None:
+            break
+        learned = [codec for codec in codecs if isinstance(codec, Pixel)]
+        choices = sizes.choices(images, canvases, finer, None, Budget(0), SAMPLE, None, learned)
+        options = options | {"force": True, "resume": False}
     why = [
         f"{len(canvas.images):,} images on {canvas.size[0]} x {canvas.size[1]}: {choice.why}"
         for canvas, choice in zip(canvases, choices, strict=True)
