@@ -24,6 +24,7 @@ from engram.training.budget import Budget
 IMAGES = wardrobe.draw(40, 0)
 PIXELS = IMAGES.images
 RANDOM = np.random.default_rng(0)
+CUT = [picture[: 26 + n % 3] for n, picture in enumerate(wardrobe.draw(200, 1).images)]
 MANY = [RANDOM.integers(0, 256, (4 + n % 3, 5, 3), np.uint8) for n in range(9)]
 
 
@@ -264,11 +265,16 @@ def test_the_report_is_json_and_words(tmp_path: Path) -> None:
     assert report.in_words().startswith(f"{said['psnr_db']:.2f} dB, largest error 4, over all 40 images\n")
 
 
-def test_progress_tells_each_stage_in_its_order(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [(IMAGES, ["Sampling", "Learning", "Packing", "Checking"]), (CUT, ["Packing", "Checking"])],
+    ids=["one size", "many"],
+)
+def test_progress_tells_each_stage_in_its_order(data: Any, expected: list[str], tmp_path: Path) -> None:
     told: list[tuple[str, int, int]] = []
-    engram.pack(IMAGES, tmp_path / "a.egm", max_error=4, budget="3steps", progress=lambda *each: told.append(each))
+    engram.pack(data, tmp_path / "a.egm", max_error=4, budget="3steps", progress=lambda *each: told.append(each))
     stages = list(dict.fromkeys(stage for stage, _, _ in told))
-    assert stages == ["Sampling", "Learning", "Packing", "Checking"]
+    assert stages == expected
     for stage in stages:
         done = [each[1:] for each in told if each[0] == stage]
         assert done == sorted(done)

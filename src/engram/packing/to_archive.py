@@ -198,7 +198,7 @@ def _of_one_size(
             **options,
         )
         seconds = time.perf_counter() - started
-        quality = reached.quality(_pairs(parts, place, codec, stages.of("Checking")), [codec], images)
+        quality = reached.quality(_told(_pairs(parts, place, codec), stages.of("Checking"), images), [codec], images)
         finer = _finer(asked, quality, attempt)
         if finer is None or model is not None:
             break
@@ -226,11 +226,9 @@ def _sample(parts: tuple[Stream, ...], images: int, progress: Callable[[int, int
     return ImageSet(np.concatenate([each.images for each in taken]), labels, taken[0].class_names)
 
 
-def _pairs(
-    parts: tuple[Stream, ...], place: Path, codec: Codec, progress: Callable[[int, int], None] | None
-) -> reached.Pairs:
+def _pairs(parts: tuple[Stream, ...], place: Path, codec: Codec) -> reached.Pairs:
     """The images as they were and as they come back, piece by piece."""
-    first, done, total = 0, 0, sum(map(len, parts))
+    first = 0
     with archive.open(place, codec.model or None) as opened:
         for part in parts:
             for rows in reached.runs_of(len(part)):
@@ -238,10 +236,17 @@ def _pairs(
                 for piece in part.pieces(rows):
                     yield piece.images, opened[at : at + len(piece)]
                     at += len(piece)
-                done += len(rows)
-                if progress:
-                    progress(done, total)
             first += len(part)
+
+
+def _told(pairs: reached.Pairs, progress: Callable[[int, int], None] | None, images: int) -> reached.Pairs:
+    """The same, told of as they pass."""
+    done = 0
+    for before, after in pairs:
+        yield before, after
+        done += len(before)
+        if progress:
+            progress(done, images)
 
 
 def _refuse_for_many_sizes(found: Assortment, asked: Asked, judge: Any, model_apart: bool, engine: Any) -> None:
@@ -285,8 +290,8 @@ def _of_many_sizes(
         packed = archive.pack_mixed(images, canvases, codecs, place, progress=stages.of("Packing"), **options)
         seconds = time.perf_counter() - started
         with archive.open(place) as opened:
-            told = sizes.pairs(images, canvases, opened, reached.MOST_CHECKED)
-            quality = reached.quality(told, codecs, len(images))
+            pairs = sizes.pairs(images, canvases, opened, reached.MOST_CHECKED)
+            quality = reached.quality(_told(pairs, stages.of("Checking"), len(images)), codecs, len(images))
         finer = _finer(asked, quality, attempt)
         if finer is None or model is not None:
             break
