@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from engram import archive, storage
+from engram import archive
 from engram.archive import Packed
 from engram.archive.errors import ResumeMismatch
 from engram.codecs.contract import Codec
@@ -28,6 +27,7 @@ from engram.packing import reached, sizes
 from engram.packing.asked import Asked, budget_of, checked_block_size
 from engram.packing.choice import Choice, choose
 from engram.packing.given import check_there
+from engram.packing.place import place_of
 from engram.storage import is_url
 from engram.training.budget import Budget
 
@@ -119,7 +119,7 @@ def pack(
         raise UsageError(f"{out} would be replaced by what is read from it; pack it to another name")
     if model is not None:
         check_there(model)
-    with _place_of(out, force, model_apart, learns=model is None) as place:
+    with place_of(out, force, model_apart, learns=model is None) as place:
         found = source.collection(data, stages.of("Reading"))
         if isinstance(found, Assortment):
             _refuse_for_many_sizes(found, asked, judge, model_apart, engine)
@@ -308,48 +308,3 @@ def _of_many_sizes(
 
 def _is_same(data: str | Path, out: str | Path) -> bool:
     return not is_url(out) and Path(out).exists() and Path(data).samefile(out)
-
-
-@contextmanager
-def _place_of(out: Path | str, force: bool, model_apart: bool, learns: bool) -> Iterator[Path]:
-    """The path to write to; for a URL a file of its name in the current folder, which goes there when it is whole.
-
-    Raises OutputExists where something lies there and may not be replaced, and what `storage.put` raises.
-    """
-    import shutil
-
-    from engram.archive.manifest import NAME
-    from engram.files import CannotWrite, OutputExists
-
-    if not is_url(out):
-        path = Path(out)
-        beside = [path.with_name(path.name + ".model")] if model_apart and learns else []  # a given one may lie there
-        for taken in (path, *beside):
-            if taken.exists() and not force:
-                raise OutputExists(f"{taken} exists already; choose another name, or replace it with --force")
-        if path.is_dir() and not (path / NAME).exists():
-            raise OutputExists(f"{path} is a folder; give the name of a file")
-        if not path.absolute().parent.is_dir():
-            raise CannotWrite(f"{path}: there is no folder {path.parent}; make it first")
-        yield path
-        return
-    out = str(out)
-    storage.check_free(out, force)
-    path = Path(storage.shown(out).rstrip("/").rpartition("/")[2])
-    model = path.with_name(path.name + ".model")
-    for taken in (path, model):
-        if taken.exists():
-            raise OutputExists(
-                f"{storage.shown(out)} is packed here first, to {taken}, which exists already; move it away"
-            )
-    if model_apart:
-        storage.check_free(str(storage.beside(out, model.name)), force)
-    yield path
-    if model.exists():
-        storage.put(model, str(storage.beside(out, model.name)))
-        model.unlink()
-    storage.put(path, out, last=NAME)
-    if path.is_dir():
-        shutil.rmtree(path)
-    else:
-        path.unlink()
