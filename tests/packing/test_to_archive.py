@@ -359,6 +359,13 @@ def test_what_an_archive_cannot_hold_is_told(tmp_path: Path) -> None:
         engram.pack(rows, tmp_path / "a.egm", budget=0)
 
 
+def test_gray_beside_colour_is_told(tmp_path: Path) -> None:
+    with pytest.warns(engram.Notice, match="gray beside colour: made RGB; 1 of 2 files, the first picture 1"):
+        engram.pack([PIXELS[0].repeat(3, 2), PIXELS[1]], tmp_path / "a.egm", budget=0)
+    with engram.open(tmp_path / "a.egm") as archive:
+        assert np.array_equal(archive[1], PIXELS[1].repeat(3, 2))
+
+
 def test_pictures_of_pillow_are_taken_as_files_are(tmp_path: Path) -> None:
     picture = Image.fromarray(RANDOM.integers(0, 256, (4, 8, 3), np.uint8))
     exif = Image.Exif()

@@ -54,7 +54,11 @@ def collection(data: Any) -> tuple[InMemory] | Assortment:
     if labels and len(labels) != len(pictures):
         raise UsageError(f"{len(labels):,} of {len(pictures):,} pictures have a label; all have one, or none has")
     whole, class_names = classes_of(labels, _class_names(data)) if labels else (None, ())
-    if len({picture.shape[2] for picture in pictures}) > 1:
+    gray = [number for number, picture in enumerate(pictures) if picture.shape[2] == 1]
+    if 0 < len(gray) < len(pictures):
+        from engram.datasets.kinds import Change  # it brings Pillow
+
+        warnings.warn(Notice(Change.WIDENED.value, len(gray), len(pictures), f"picture {gray[0]}"), stacklevel=4)
         pictures = [picture.repeat(3, 2) if picture.shape[2] == 1 else picture for picture in pictures]
     if len({picture.shape for picture in pictures}) == 1:
         return (InMemory(ImageSet(np.stack(pictures), whole, class_names, getattr(data, "names", None))),)
