@@ -10,7 +10,7 @@ ifneq ($(wildcard ../shared/data/.),)
 export ENGRAM_DATA ?= $(abspath ../shared/data)
 endif
 
-.PHONY: help reproduce compare test check test-processors test-versions test-sanitized format bench-training bench-archive bench-rates bench-transform bench-codec bench-pixel bench-dataset bench-remote bench-ray bench-sizes bench-scale clean
+.PHONY: help reproduce compare test check test-processors test-versions test-sanitized format bench-training bench-archive bench-table bench-rates bench-transform bench-codec bench-pixel bench-dataset bench-remote bench-ray bench-sizes bench-scale clean
 .DEFAULT_GOAL := help
 
 # Ray's simulated cluster wants a process that ran nothing else. With ARGS, what they name runs, and no more.
@@ -54,6 +54,9 @@ bench-training: $(INSTALLED) ## our training loop against the obvious one and ag
 
 bench-archive: $(INSTALLED) ## overhead, speed and memory of the archive
 	$(RUN)/python benchmarks/archive.py $(ARGS)
+
+bench-table: $(INSTALLED) ## a table of ten million rows: opening it, and finding a picture by its path
+	$(RUN)/python benchmarks/table.py $(ARGS)
 
 bench-rates: $(INSTALLED) ## bytes against PSNR and accuracy, from the models of `make reproduce`
 	$(RUN)/python benchmarks/rates.py out/reproduction $(ARGS)

@@ -72,16 +72,17 @@ def overhead(options: argparse.Namespace, scratch: Path) -> list[Row]:
     rows = []
     for method in METHODS:
         codec, images = codec_of(method, options), test_images(options)
-        parts = archive.pack(images, codec, scratch / "overhead.egm", force=True).breakdown
-        symbols = codec.encoder.symbols(images.images)
+        parts = archive.pack(images, codec, scratch / "overhead.egm", force=True).info
+        symbols = codec.encoder.symbols([images.images])
         weights = [tables.weights_of(levels) for levels in codec.synthesis.levels]
         ideal = sum(float(tables.bits_of(w)[row].sum()) for w, row in zip(weights, symbols, strict=True)) / 8
-        row: Row = {"part": "overhead", "method": method, "images": len(images), "block_size": parts.block_size}
+        row: Row = {"part": "overhead", "method": method, "images": len(images)}
+        row["block_size"] = parts.groups[0].block_size
         row |= {f"{name}_bytes_per_image": size / len(images) for name, size in parts.bytes_by_part.items()}
         row["information_bytes_per_image"] = ideal / len(images)
         row["coder_state_bytes_per_image"] = row["blocks_bytes_per_image"] - row["information_bytes_per_image"]
         row["overhead_bytes_per_image"] = sum(
-            row[f"{name}_bytes_per_image"] for name in ("coder_state", "index", "checksums", "footer")
+            row[f"{name}_bytes_per_image"] for name in ("coder_state", "index", "directory", "prelude")
         )
         assert np.isclose(parts.archive_bytes, sum(parts.bytes_by_part.values()))
         rows.append(row)
@@ -195,8 +196,8 @@ def million_child(path: Path, count: int) -> Row:
     def sets() -> Iterator[ImageSet]:
         for first in range(0, count, 10_000):
             some = wardrobe.draw(min(10_000, count - first), seed=0, start=first)
-            names = tuple(f"{index:07}.png" for index in range(first, first + len(some)))
-            yield ImageSet(some.images, some.labels, some.class_names, names)
+            paths = tuple(f"{index:07}.png" for index in range(first, first + len(some)))
+            yield ImageSet(some.images, some.labels, some.class_names, paths)
 
     training = wardrobe.draw(5000, seed=1)
     codec = freeze(fit_pca(training, 40), training, bits=2.0)

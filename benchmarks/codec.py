@@ -146,12 +146,12 @@ def packed_row(name: str, codec: Codec | Path, images: ImageSet, repetitions: in
 
 
 def archive_row(archive: Path, images: ImageSet, repetitions: int, judges: dict[str, Judge]) -> Row:
-    row, about = engram.measure(archive, images, judges or None), engram.info(archive)
+    row, about = engram.measure(archive, images, judges or None), engram.info(archive).groups[0]
     unpacking = [row["seconds"], *(timed(lambda: read(archive)) for _ in range(1, repetitions))]
     singles = one_by_one(archive, about.block_size)
     kept = ("bytes_per_image", "bytes_per_image_with_model", "model_bytes", "max_error")
     return {name: row[name] for name in kept} | {
-        "codec": about.codec,
+        "codec": about.codecs[0],
         "accuracy": row.get("accuracy", {}),
         "psnr_db": finite(row["psnr_db"]),
         "unpack_images_per_second": len(images) / statistics.median(unpacking),

@@ -30,14 +30,14 @@ import numpy as np
 
 from engram import archive
 from engram.archive import shipped
-from engram.archive.packing import pack_by
+from engram.archive.engines import pack_by
 from engram.archive.ranges import RangeEncoder
 from engram.codecs.contract import Codec
 from engram.codecs.freeze import freeze
 from engram.codecs.pca import fit_pca
 from engram.codecs.raw import Raw
 from engram.datasets import source, wardrobe
-from engram.images import ImageSet
+from engram.datasets.collection import Collection
 from engram.integrations.ray import Cluster
 
 _DRAWN_AT_ONCE = 20_000
@@ -63,9 +63,9 @@ def main() -> None:
             list(pool.map(abs, range(4 * workers)))
             began = time.perf_counter() - started
             ways: dict[str, Callable[..., archive.Packed]] = {
-                "process": archive.pack,
-                "pool": partial(pack_by, partial(in_pool, pool), str(data)),
-                "ray": partial(pack_by, cluster, str(data)),
+                "process": in_one_process,
+                "pool": partial(pack_by, partial(in_pool, pool), str(data), source.Reading()),
+                "ray": partial(pack_by, cluster, str(data), source.Reading()),
             }
             for name in options.codecs:
                 print(row(name, codec_of(name), ways, data, options.repetitions), flush=True)
@@ -90,6 +90,10 @@ def codec_of(name: str) -> Codec:
     return freeze(fit_pca(training, 32), training)
 
 
+def in_one_process(collection: Collection, codec: Codec, out: Path) -> archive.Packed:
+    return archive.pack(collection.streams(), codec, out)
+
+
 def in_pool(pool: ProcessPoolExecutor, work: RangeEncoder, ranges: Sequence[range]) -> Generator[range, None, None]:
     """An engine: the worker processes take ranges as they come."""
     under_way = {pool.submit(work, rows): rows for rows in ranges}
@@ -103,9 +107,9 @@ def row(name: str, codec: Codec, ways: dict[str, Callable[..., archive.Packed]],
     sums, out = set(), data.with_name("out.egm")
     for _ in range(repetitions):
         for way, pack in ways.items():
-            streams: Sequence[ImageSet] = source.stream(str(data))  # type: ignore[assignment]
+            collection = source.collection(str(data))
             started = time.perf_counter()
-            pack(streams, codec, out)
+            pack(collection, codec, out)
             seconds[way].append(time.perf_counter() - started)
             with out.open("rb") as file:
                 sums.add(hashlib.file_digest(file, "sha256").digest())

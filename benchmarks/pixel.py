@@ -86,7 +86,7 @@ def measured(model: Model, images: ImageSet, training: ImageSet, repetitions: in
         row = engram.measure(path, images)
         packing = [both_times(lambda: archives.pack(images, codec, path, force=True)) for _ in range(repetitions)]
         unpacking = [both_times(lambda: read(path)) for _ in range(repetitions)]
-        singles = one_by_one(path, engram.info(path).block_size)
+        singles = one_by_one(path, engram.info(path).groups[0].block_size)
     return {
         "epochs": model.facts["recipe"]["epochs"],
         "hidden": model.facts["options"]["hidden"],

@@ -87,7 +87,7 @@ def measured(data: str, repetitions: int) -> Rates:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "images.egm")
         for name, codec in codecs.items():
-            sizes = archives.pack(images, codec, path, force=True).breakdown
+            sizes = archives.pack(images, codec, path, force=True).info
             packing = [
                 processor_seconds(lambda codec=codec: archives.pack(images, codec, path, force=True))
                 for _ in range(repetitions)
@@ -129,31 +129,31 @@ def merging(images: Any, folder: Path, repetitions: int) -> Rates:
 
 def folder_rates(images: Any, folder: Path, repetitions: int) -> Rates:
     """Picture files that are looked through a second, and decoded a second."""
-    from engram.datasets import folders
+    from engram.datasets import folders, source
 
     some = images[:2000]
     folders.save(some, folder / "pictures", "png")
-    looking = [processor_seconds(lambda: folders.stream(folder / "pictures")) for _ in range(repetitions)]
-    both = [processor_seconds(lambda: folders.load(folder / "pictures")) for _ in range(repetitions)]
+    looking = [processor_seconds(lambda: folders.collection(folder / "pictures")) for _ in range(repetitions)]
+    both = [processor_seconds(lambda: source.load(folder / "pictures")) for _ in range(repetitions)]
     seconds = statistics.median(looking)
     return {"files_looked_at": len(some) / seconds, "files_decoded": len(some) / (statistics.median(both) - seconds)}
 
 
 def memory(count: int) -> Rates:
-    """Bytes that a file name takes where a folder is listed and an archive of it written."""
-    from engram.archive.metadata import NameEncoder
+    """Bytes that a path takes where a folder is listed and an archive of it written."""
+    from engram.archive.table_writer import ColumnsWriter
+    from engram.table import texts
 
     tracemalloc.start()
     try:
-        names = tuple(f"{number:09}.png" for number in range(count))
+        paths = [f"{number:09}.png" for number in range(count)]
         listed, _ = tracemalloc.get_traced_memory()
-        seen = {f"0/{name}" for name in names}
-        encoder = NameEncoder()
-        encoder.add(names)
+        writer = ColumnsWriter()
+        writer.add({"path": texts(paths)}, count)
         both, _ = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    assert len(seen) == count
+    assert writer.rows == count
     return {"name_listed_bytes": listed / count, "name_written_bytes": (both - listed) / count}
 
 

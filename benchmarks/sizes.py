@@ -1,8 +1,8 @@
 """Pictures of many sizes in one archive against a file for each: `make bench-sizes`.
 
 Pictures of DATA are cut to sizes as a folder of thumbnails has them: half 32 x 24, three in ten 24 x 32, one in ten as
-they are, the others anything from half a side on. Bytes of PNG (optimised) and lossless WebP, a file each; of `engram
-pack`; and of `engram pack` where all are laid on one canvas, which is what one size for all would cost.
+they are, the others anything from half a side on. Bytes of PNG (optimised) and lossless WebP, a file each; of
+`engram.pack`; and of `engram.pack` where all are laid on cells of one size, which is what one size for all would cost.
 
     python benchmarks/sizes.py FOLDER_OF_PICTURES --budget 60s
 """
@@ -10,9 +10,6 @@ pack`; and of `engram pack` where all are laid on one canvas, which is what one 
 from __future__ import annotations
 
 import argparse
-import json
-import subprocess
-import sys
 import tempfile
 from io import BytesIO
 from pathlib import Path
@@ -21,7 +18,7 @@ import numpy as np
 from PIL import Image
 
 import engram
-from engram.datasets.canvases import lay
+from engram.datasets.cells import cut as laid
 from engram.images import ImageSet, Pixels
 
 _SEED = 0
@@ -39,26 +36,21 @@ def main() -> None:
     chosen = random.permutation(len(loaded))[: options.images]
     pictures = [cut(loaded.images[row], random) for row in chosen.tolist()]
     with tempfile.TemporaryDirectory() as place:
-        own, padded = Path(place) / "own", Path(place) / "padded"
         largest = tuple(max(picture.shape[axis] for picture in pictures) for axis in (0, 1, 2))
-        for folder in (own, padded):
-            folder.mkdir()
-            for row, picture in enumerate(pictures):
-                canvas = np.empty(largest, np.uint8)
-                lay(picture, canvas)
-                image_of(picture if folder is own else canvas).save(folder / f"{row:06}.png")
+        padded = np.empty((len(pictures), *largest), np.uint8)
+        for picture, cell in zip(pictures, padded, strict=True):
+            laid(picture, 0, cell)
         found = {
             "PNG files": sum(size(picture, "png", optimize=True) for picture in pictures),
             "lossless WebP files": sum(
                 size(picture, "webp", lossless=True, quality=100, method=6) for picture in pictures
             ),
         }
-        told = pack(own, options.budget)
-        found["engram pack, each its own size"] = told["archive_bytes"]
-        found["engram pack, all on one canvas"] = pack(padded, options.budget)["archive_bytes"]
-    print(f"{len(pictures):,} pictures of {told['sizes']} sizes on {told['canvases']} canvases")
-    share, count = 100 * told["padding_share"], told["padded_images"]
-    print(f"padding: {count} pictures, {share:.1f} % of all pixels, about {told['padding_bytes']:,} bytes")
+        own = engram.pack(pictures, Path(place, "own.egm"), budget=options.budget)
+        one = engram.pack(padded, Path(place, "one.egm"), budget=options.budget)
+        found["engram.pack, each its own size"] = own.info.archive_bytes
+        found["engram.pack, all on cells of one size"] = one.info.archive_bytes
+    print(f"{len(pictures):,} pictures\n{own.in_words()}")
     print("| | bytes | an image |\n|---|---|---|")
     for name, count in found.items():
         print(f"| {name} | {count:,} | {count / len(pictures):.1f} |")
@@ -86,14 +78,6 @@ def size(picture: Pixels, kind: str, **settings: object) -> int:
     file = BytesIO()
     image_of(picture).save(file, kind, **settings)
     return len(file.getvalue())
-
-
-def pack(folder: Path, budget: str) -> dict[str, int]:
-    """What `engram pack` tells."""
-    out = folder.with_suffix(".egm")
-    words = [sys.executable, "-m", "engram", "pack", str(folder), "-o", str(out), "--budget", budget, "--json"]
-    told: dict[str, int] = json.loads(subprocess.run(words, capture_output=True, text=True, check=True).stdout)
-    return told
 
 
 if __name__ == "__main__":

@@ -37,7 +37,8 @@ def wanted(which: str) -> list[str]:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     asked = [*project["dependencies"], *project["optional-dependencies"]["train"]]
     least = [line.replace(">=", "==") for line in asked if re.split("[>=<]", line)[0] in BASE]
-    return [*least, *(pin for pin in others if not pin.startswith(("scipy", "scikit", "imagecodecs", "matplotlib")))]
+    free = ("scipy", "scikit", "imagecodecs", "matplotlib", "setuptools")
+    return [*least, *(pin for pin in others if not pin.startswith(free))]
 
 
 def python_of(setting: str) -> str | None:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from engram.errors import UsageError
+from engram.kinds import kind_of
+from engram.table import Column, categories, columns_of, texts
 
 Pixels = NDArray[np.uint8]
-"""uint8[n, h, w, c], c = 1 (gray) or 3 (RGB)."""
+"""uint8[n, h, w, c], c = 1 (gray) or 3 (RGB): what networks and codecs take."""
 
 MOST_CLASSES = 1 << 20
 """Labels number classes; what is larger is something else."""
@@ -23,23 +25,25 @@ MOST_CLASSES = 1 << 20
 class ImageSet:
     """Images with what is known of them; indexing by a slice or an index array gives an ImageSet again.
 
-    images: uint8[n, h, w, c], c = 1 or 3. labels: int64[n], each below len(class_names), or None.
-    names: n file names without a folder, or None. Raises UsageError where these do not fit together.
+    images: uint8[n, h, w, c], c = 1 (gray) or 3 (RGB); with alpha 2 or 4; or uint16, c = 1 or 3. labels: int64[n], each
+    below len(class_names), or None. paths: where n pictures lay below their folder, or None. columns: what else is
+    known of each, by name. Raises UsageError where these do not fit together.
 
-    It may be given uint8[n, h, w], labels as `classes_of` takes them, and any sequences of names.
+    It may be given uint8[n, h, w], labels as `classes_of` takes them, any sequences of paths, and of columns.
     """
 
     images: Pixels
     labels: NDArray[np.int64] | None = None
     class_names: tuple[str, ...] = ()
-    names: tuple[str, ...] | None = None
+    paths: tuple[str, ...] | None = None
+    columns: Mapping[str, Column] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not isinstance(self.images, np.ndarray):
             raise UsageError(f"images must be a NumPy array, not a {type(self.images).__name__}")
         self._become(images=self.images[..., None] if self.images.ndim == 3 else self.images)
         try:
-            for name in ("class_names", "names"):
+            for name in ("class_names", "paths"):
                 given = getattr(self, name)
                 if given is not None and type(given) is not tuple:
                     self._become(**{name: tuple(map(str, given))})
@@ -47,15 +51,18 @@ class ImageSet:
             if labels is not None and not isinstance(labels, np.ndarray):
                 labels = list(labels)
         except TypeError as error:
-            raise UsageError(f"labels, class names and names are sequences ({error})") from None
+            raise UsageError(f"labels, class names and paths are sequences ({error})") from None
         if labels is not None and (isinstance(labels, list) or labels.dtype != np.int64 or not self.class_names):
             whole, class_names = classes_of(labels, self.class_names)
             self._become(labels=whole, class_names=class_names)
-        if self.images.dtype != np.uint8 or self.images.ndim != 4 or self.images.shape[3] not in (1, 3):
-            raise UsageError(
-                f"images must be uint8[n, h, w, c] with 1 or 3 channels, not "
-                f"{self.images.dtype}{list(self.images.shape)}"
-            )
+        if self.images.ndim != 4:
+            raise UsageError(f"images must be uint8[n, h, w, c], not {self.images.dtype}{list(self.images.shape)}")
+        kind_of(self.images)
+        self._become(columns=columns_of(self.columns, len(self)))
+        self._check()
+
+    def _check(self) -> None:
+        """Raises UsageError where its parts do not fit together."""
         if 0 in self.images.shape[1:]:
             raise UsageError(f"images of {self.images.shape[1]} x {self.images.shape[2]} pixels hold nothing")
         if self.labels is not None:
@@ -66,8 +73,10 @@ class ImageSet:
                     f"labels run from {self.labels.min()} to {self.labels.max()}, "
                     f"but there are {len(self.class_names)} class names"
                 )
-        if self.names is not None and len(self.names) != len(self):
-            raise UsageError(f"{len(self)} images need {len(self)} names, not {len(self.names)}")
+        if self.paths is not None and len(self.paths) != len(self):
+            raise UsageError(f"{len(self)} images need {len(self)} paths, not {len(self.paths)}")
+        if taken := {"path", "label"} & self.columns.keys():
+            raise UsageError(f"paths and labels are given as such, not as the column {taken.pop()!r}")
 
     def _become(self, **values: Any) -> None:
         for name, value in values.items():
@@ -87,18 +96,29 @@ class ImageSet:
 
     def __getitem__(self, index: slice | ArrayLike) -> ImageSet:
         """The images at a slice, an index array or a boolean mask, in that order."""
-        rows = np.arange(len(self))[index]  # type: ignore[index]
-        if rows.ndim == 0:
+        rows: Any = index if isinstance(index, slice) else np.arange(len(self))[index]  # type: ignore[index]
+        if not isinstance(rows, slice) and rows.ndim == 0:
             raise UsageError("index an ImageSet by a slice or an array; one image is `set.images[i]`")
+        paths = self.paths
+        if paths is not None:
+            paths = paths[rows] if isinstance(rows, slice) else tuple(paths[row] for row in rows.tolist())
         return replace(
             self,
             images=self.images[rows],
             labels=None if self.labels is None else self.labels[rows],
-            names=None if self.names is None else tuple(self.names[row] for row in rows),
+            paths=paths,
+            columns={name: column[rows] for name, column in self.columns.items()},
         )
 
+    def table(self) -> dict[str, Column]:
+        """All that is known of the images but their pixels: path, label, then all other columns."""
+        found = {} if self.paths is None else {"path": texts(self.paths)}
+        if self.labels is not None:
+            found["label"] = categories(self.labels, self.class_names)
+        return found | dict(self.columns)
+
     def with_images(self, images: Pixels) -> ImageSet:
-        """The same set, labels and names, with other pixels (recovered ones, say)."""
+        """The same set and all that is known of it, with other pixels (recovered ones, say)."""
         return replace(self, images=images)
 
     @property

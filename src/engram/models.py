@@ -17,7 +17,7 @@ from safetensors.numpy import load as parse
 from safetensors.numpy import save as emit
 
 from engram import layers, storage
-from engram.errors import CorruptData, EngramError
+from engram.errors import CorruptData, UsageError
 from engram.files import replacing_file
 from engram.storage import Location
 
@@ -46,7 +46,7 @@ class CorruptModel(CorruptData):
     """A model file that is damaged, or describes no network."""
 
 
-class ModelNotFound(EngramError):
+class ModelNotFound(UsageError):
     """There is no model file of that name."""
 
 

@@ -49,7 +49,12 @@ def test_it_is_there_before_its_archive(
     tmp_path: Path, codecs: tuple[Codec, Codec], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     replace, order = os.replace, list[str]()
-    monkeypatch.setattr(os, "replace", lambda old, new: (order.append(Path(new).name), replace(old, new)))
+
+    def noted(old: Path, new: Path) -> None:
+        order.append(Path(new).name)
+        replace(old, new)
+
+    monkeypatch.setattr(os, "replace", noted)
     pack(tmp_path, codecs[0])
     assert order == ["a.egm.model", "a.egm"]
     assert fits(tmp_path)

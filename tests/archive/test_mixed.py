@@ -1,122 +1,145 @@
-"""Archives of images of many sizes: each comes back at its own, in its place; what needs one size says so."""
+"""Pictures of many sizes: each comes back at its own, in its place; what needs one size says so."""
 
 from __future__ import annotations
 
-import json
 import pickle
-import zlib
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from drawing import coder_of, collection_of, flip_block, load, pack_pictures, picture
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image
-from typer.testing import CliRunner
 
 from engram import archive
-from engram.archive import bundle
-from engram.archive.errors import CorruptBlock, ResumeMismatch
-from engram.archive.interrupted import parts_of
-from engram.archive.mixed import ManySizes, Mixed
-from engram.archive.mixing import begun, pack_mixed
-from engram.cli.main import app
-from engram.codecs.raw import Raw
-from engram.datasets import folders, source
-from engram.datasets.assortment import Assortment
-from engram.datasets.canvases import share
-from engram.files import OutputExists
-from engram.integrations.dataset import ArchiveDataset
+from engram.archive import source, writer
+from engram.archive.archive import Archive
+from engram.archive.errors import CorruptBlock, ManySizes, ResumeMismatch
+from engram.archive.interrupted import interrupted
+from engram.datasets.cells import Group, share
+from engram.datasets.collection import MixedSizes, OfPictures
+from engram.kinds import KINDS, AnyPixels
 
 SIZES = [(5, 4), (4, 5), (5, 4), (9, 2), (1, 1), (5, 4), (4, 5)]
+KIND_NAMES = list(KINDS)
 
 
-def write(folder: Path, sizes: list[tuple[int, int]], channels: int = 1) -> list[np.ndarray[Any, Any]]:
-    """A folder of pictures of these sizes in two classes, and its pixels in the folder's order."""
-    random, found = np.random.default_rng(len(sizes)), []
-    for name in ("ape", "bee"):
-        (folder / name).mkdir(parents=True, exist_ok=True)
-    for number, (height, width) in enumerate(sizes):
-        pixels = random.integers(0, 256, (height, width, channels), np.uint8)
-        place = folder / ("ape" if number < (len(sizes) + 1) // 2 else "bee") / f"{number:05}.png"
-        Image.fromarray(pixels[..., 0] if channels == 1 else pixels).save(place)
-        found.append(pixels)
-    return found
+def pictures_of(sizes: Sequence[tuple[int, int]], kind: str = "gray") -> list[AnyPixels]:
+    return [picture(*size, kind, number) for number, size in enumerate(sizes)]
 
 
-def assortment(folder: Path) -> Assortment:
-    found = folders.collection(folder)
-    assert isinstance(found, Assortment)
-    return found
+def pack(collection: OfPictures, path: Path, fewest: int = 2, **options: Any) -> archive.Packed:
+    """In groups of at least so many pictures, as `share` makes them, in blocks of 2."""
+    groups = share(collection.sizes, collection.kinds, collection.kind_numbers, fewest)
+    coders = [coder_of(group.size, group.kind.name) for group in groups]
+    return archive.pack_collection(collection, groups, coders, path, block_size=2, **options)
 
 
-def pack(images: Assortment, path: Path, fewest: int = 2, **options: Any) -> archive.Packed:
-    canvases = share(images.sizes, fewest)
-    codecs = [Raw((*canvas.size, images.channels)) for canvas in canvases]
-    return pack_mixed(images, canvases, codecs, path, block_size=2, **options)
-
-
-@pytest.fixture
-def pixels(tmp_path: Path) -> list[np.ndarray[Any, Any]]:
-    return write(tmp_path / "pictures", SIZES)
-
-
-@pytest.fixture
-def mixed(tmp_path: Path, pixels: list[np.ndarray[Any, Any]]) -> Path:
-    pack(assortment(tmp_path / "pictures"), tmp_path / "a.egm")
-    return tmp_path / "a.egm"
-
-
-def same(found: Any, expected: list[np.ndarray[Any, Any]]) -> bool:
-    return len(found) == len(expected) and all(map(np.array_equal, found, expected))
-
-
-@settings(max_examples=25, deadline=None)
-@given(
-    st.lists(st.tuples(st.integers(1, 20), st.integers(1, 20)), min_size=2, max_size=40).filter(
-        lambda sizes: len(set(sizes)) > 1
-    ),
-    st.integers(1, 5),
-    st.sampled_from([1, 3]),
-)
-def test_every_image_comes_back_at_its_place(
-    tmp_path_factory: pytest.TempPathFactory, sizes: list[tuple[int, int]], fewest: int, channels: int
-) -> None:
-    folder = tmp_path_factory.mktemp("mixed")
-    expected = write(folder / "pictures", sizes, channels)
-    pack(assortment(folder / "pictures"), folder / "a.egm", fewest)
-    assert sorted(each.name for each in folder.iterdir()) == ["a.egm", "pictures"]
-    with archive.open(folder / "a.egm") as opened:
-        assert isinstance(opened, Mixed)
-        assert opened.sizes.tolist() == [list(size) for size in sizes]
-        assert same(list(opened), expected)
-        assert same([opened[row] for row in range(len(sizes))], expected)
-        assert same(opened[::-1], expected[::-1])
-        assert opened.names == tuple(f"{row:05}.png" for row in range(len(sizes)))
-        assert opened.labels is not None
-        assert opened.labels.tolist() == [int(row >= (len(sizes) + 1) // 2) for row in range(len(sizes))]
-        info = opened.info
-        assert (info.images, info.archive_bytes) == (len(sizes), (folder / "a.egm").stat().st_size)
-        assert (info.sizes, info.image_shape) == (len(set(sizes)), (*map(max, zip(*sizes, strict=True)), channels))
-    assert archive.verify(folder / "a.egm").ok
-    archive.unpack(folder / "a.egm", folder / "back")
-    assert same(
-        [np.asarray(Image.open(path)) for path in sorted((folder / "back").rglob("*.png"))],
-        [image[..., 0] if channels == 1 else image for image in expected],
+def same(found: Any, expected: Sequence[AnyPixels]) -> bool:
+    return len(found) == len(expected) and all(
+        one.dtype == other.dtype and np.array_equal(one, other) for one, other in zip(found, expected, strict=True)
     )
 
 
-def test_it_is_a_sequence(mixed: Path, pixels: list[np.ndarray[Any, Any]]) -> None:
+@pytest.fixture
+def pictures() -> list[AnyPixels]:
+    return pictures_of(SIZES)
+
+
+@pytest.fixture
+def mixed(tmp_path: Path, pictures: list[AnyPixels]) -> Path:
+    """Groups of 3 cells of 5 x 4, 2 of 4 x 5, and 2 of 9 x 2."""
+    pack(collection_of(pictures, age=range(7)), tmp_path / "a.egm")
+    return tmp_path / "a.egm"
+
+
+def in_places(pictures: archive.Pictures) -> dict[int, AnyPixels]:
+    """All pictures as `batches` gives them, by their places."""
+    return {
+        place: image
+        for places, images in pictures.batches()
+        for place, image in zip(places.tolist(), images, strict=True)
+    }
+
+
+def check(opened: Archive, expected: Sequence[AnyPixels]) -> None:
+    """However pictures are asked for, they are these."""
+    count = len(expected)
+    assert opened.sizes.tolist() == [list(each.shape[:2]) for each in expected]
+    assert same(list(opened), expected)
+    assert same([opened[row] for row in range(count)], expected)
+    assert same(opened[::-1], expected[::-1])
+    batches = in_places(opened)
+    assert same([batches[row] for row in range(count)], expected)
+    assert opened.paths == tuple(f"{row:03}.png" for row in range(count))
+    assert np.concatenate([opened.rows_of(block) for block in range(opened.blocks)]).size >= count
+
+
+@settings(max_examples=25)
+@given(
+    st.lists(st.tuples(st.integers(1, 20), st.integers(1, 20), st.sampled_from(KIND_NAMES)), min_size=1, max_size=30),
+    st.integers(1, 5),
+)
+def test_any_sizes_and_kinds_come_back(
+    tmp_path_factory: pytest.TempPathFactory, given: list[tuple[int, int, str]], fewest: int
+) -> None:
+    path = tmp_path_factory.mktemp("mixed") / "a.egm"
+    expected = [picture(*each, seed) for seed, each in enumerate(given)]
+    done = pack(collection_of(expected), path, fewest)
+    assert [each.name for each in path.parent.iterdir()] == ["a.egm"]
+    assert (done.info.images, done.info.archive_bytes) == (len(given), path.stat().st_size)
+    with archive.open(path) as opened:
+        check(opened, expected)
+    assert archive.verify(path).ok
+
+
+@pytest.mark.parametrize(
+    "sizes",
+    [
+        [(300, 200), (257, 1), (1, 257)],
+        [(600, 600), (28, 28), (28, 28)],
+        [(2500, 3)],
+        [(3, 4000), (513, 512)],
+        [(300, 300), (300, 300)],
+    ],
+)
+def test_large_pictures_are_tiles(tmp_path: Path, sizes: list[tuple[int, int]]) -> None:
+    expected = pictures_of(sizes, "rgb")
+    pack_pictures(expected, tmp_path / "a.egm", block_size=3)
+    with archive.open(tmp_path / "a.egm") as opened:
+        assert all(max(height, width) <= 256 for height, width, _ in opened.shapes)
+        check(opened, expected)
+    assert archive.verify(tmp_path / "a.egm").ok
+
+
+def test_pictures_of_one_size_that_are_tiles_are_of_one_size(tmp_path: Path) -> None:
+    expected, path = np.stack(pictures_of([(300, 290)] * 3, "rgb")), tmp_path / "a.egm"
+    pack_pictures(expected, path)
+    with archive.open(path) as opened:
+        assert (opened.is_plain, opened.image_shape, opened.kind) == (False, (300, 290, 3), KINDS["rgb"])
+        assert np.array_equal(opened[:], expected)
+        assert np.array_equal(opened.where(path="001.png")[:], expected[1:2])
+        assert opened[:0].shape == (0, 300, 290, 3)
+        with pytest.raises(ManySizes, match="has pictures of several cells, or of many sizes"):
+            _ = opened.block_starts
+    assert np.array_equal(load(path).images, expected)
+    archive.unpack(path, tmp_path / "a.npy")
+    assert np.array_equal(np.load(tmp_path / "a.npy"), expected)
+
+
+def test_it_is_a_sequence(mixed: Path, pictures: list[AnyPixels]) -> None:
     with archive.open(mixed) as opened:
-        assert same([opened[-1]], pixels[-1:])
-        assert same(opened[[6, 0, 6]], [pixels[6], pixels[0], pixels[6]])
-        assert same(opened[np.array([True] + 6 * [False])], pixels[:1])
+        assert same([opened[-1]], pictures[-1:])
+        assert same(opened[[6, 0, 6]], [pictures[6], pictures[0], pictures[6]])
+        assert same(opened[np.array([True] + 6 * [False])], pictures[:1])
+        assert same([opened["004.png"]], pictures[4:5])
         assert opened[[]] == []
-        assert same(pickle.loads(pickle.dumps(opened))[2:4], pixels[2:4])
-        assert repr(opened) == f"<Mixed {mixed}: 7 images of 4 sizes on 3 canvases>"
+        assert pictures[3] in opened
+        assert (opened.index(pictures[3]), opened.count(pictures[3])) == (3, 1)
+        assert same(pickle.loads(pickle.dumps(opened))[2:4], pictures[2:4])
+        assert repr(opened) == f"<Archive {mixed}: 7 images in 3 groups, raw>"
         for index in (7, -8):
             with pytest.raises(IndexError):
                 opened[index]
@@ -124,205 +147,105 @@ def test_it_is_a_sequence(mixed: Path, pixels: list[np.ndarray[Any, Any]]) -> No
             opened[[9]]
 
 
-def test_one_canvas_for_all(tmp_path: Path) -> None:
-    """Few images, so one archive, and no order."""
-    expected = write(tmp_path / "pictures", SIZES)
-    pack(assortment(tmp_path / "pictures"), tmp_path / "a.egm", fewest=100)
-    with archive.open(tmp_path / "a.egm") as opened:
-        assert isinstance(opened, Mixed)
-        assert opened.canvases.archives == 1
-        assert same(opened[:], expected)
+def test_images_read_are_the_callers_own(mixed: Path, pictures: list[AnyPixels]) -> None:
+    with archive.open(mixed) as opened:
+        for _ in range(9):
+            opened[4][:] = 0
+            for image in opened[[3, 4]]:
+                image[:] = 0
+        assert same(opened[[3, 4]], pictures[3:5])
+
+
+def test_a_view_of_many_sizes(mixed: Path, pictures: list[AnyPixels]) -> None:
+    with archive.open(mixed) as opened:
+        view = opened.where(age=[6, 1, 4])
+        assert view.sizes.tolist() == [[4, 5], [1, 1], [4, 5]]
+        assert same(view[:], [pictures[1], pictures[4], pictures[6]])
+        assert same(list(view), view[:])
+        assert same([in_places(view)[place] for place in range(3)], view[:])
+
+
+def test_what_is_put_around_pictures_continues_their_edges(tmp_path: Path) -> None:
+    """A cell that is padded costs little, and its padding is the last row and column."""
+    collection = collection_of([picture(3, 2), picture(2, 4)])
+    group = Group(KINDS["gray"], (3, 4), np.arange(2), collection.sizes)
+    [cells] = [piece.images for piece in collection.cells(group).pieces()]
+    for cell, whole in zip(cells, [picture(3, 2), picture(2, 4)], strict=True):
+        height, width = whole.shape[:2]
+        assert np.array_equal(cell, np.pad(whole, ((0, 3 - height), (0, 4 - width), (0, 0)), mode="edge"))
 
 
 @pytest.mark.parametrize(
     "use",
     [
-        archive.load,
-        source.stream,
-        lambda path: archive.open(path).image_shape,
-        lambda path: archive.open(path).codec,
-        lambda path: next(archive.open(path).batches()),
-        ArchiveDataset,
+        lambda opened: opened.image_shape,
+        lambda opened: opened.codec,
+        lambda opened: opened.block_starts,
+        lambda opened: opened.where(age=1).image_shape,
+        lambda opened: opened.block_of([0]),
     ],
 )
-def test_what_needs_one_size_says_so(mixed: Path, use: Callable[[Path], object]) -> None:
-    with pytest.raises(
-        ManySizes, match=r"a\.egm has images of many sizes, and one is needed here; `engram unpack` makes"
-    ):
-        use(mixed)
+def test_what_needs_one_size_says_so(mixed: Path, use: Callable[[Archive], object]) -> None:
+    with archive.open(mixed) as opened, pytest.raises(ManySizes, match=r"a\.egm has pictures of (many|several)"):
+        use(opened)
 
 
-@pytest.mark.parametrize("name", ["x.npz", "x.npy", "x-images-idx3-ubyte"])
-def test_files_of_one_size(mixed: Path, tmp_path: Path, name: str) -> None:
-    with pytest.raises(
-        ManySizes, match=rf"a\.egm has images of many sizes, and .*{name} holds one; unpack it to a folder"
-    ):
-        archive.unpack(mixed, tmp_path / name)
+def test_as_one_set_it_is_refused(mixed: Path) -> None:
+    with pytest.raises(MixedSizes, match=r"a\.egm, image 0 is 4 x 5 pixels, .*a\.egm, image 1 is 5 x 4"):
+        archive.load(mixed)
 
 
-def test_a_pack_that_is_interrupted_goes_on(tmp_path: Path, pixels: list[np.ndarray[Any, Any]]) -> None:
-    images, path = assortment(tmp_path / "pictures"), tmp_path / "a.egm"
-    pack(images, tmp_path / "whole.egm")
+def test_an_archive_of_an_archive_is_the_same(mixed: Path, tmp_path: Path) -> None:
+    pack(source.collection(mixed), tmp_path / "b.egm")  # type: ignore[arg-type]
+    assert (tmp_path / "b.egm").read_bytes() == mixed.read_bytes()
 
+
+class Killed(BaseException):
+    """Stands for whatever ends a pack in the middle."""
+
+
+def interrupt(collection: OfPictures, path: Path, at: int = 5) -> None:
     def stop(done: int, total: int) -> None:
         assert total == 7
-        if done > 3:
-            raise KeyboardInterrupt
+        if done >= at:
+            raise Killed
 
-    with pytest.raises(KeyboardInterrupt):
-        pack(images, path, progress=stop)
+    with pytest.raises(Killed):
+        pack(collection, path, progress=stop)
+
+
+def test_a_pack_that_is_interrupted_goes_on(tmp_path: Path, mixed: Path, pictures: list[AnyPixels]) -> None:
+    collection, path = collection_of(pictures, age=range(7)), tmp_path / "b.egm"
+    interrupt(collection, path)  # in the second group: the first is written
     assert not path.exists()
-    codecs = begun(path)
-    assert codecs is not None
-    assert [codec.image_shape for codec in codecs] == [(5, 4, 1), (4, 5, 1), (9, 2, 1)]
-    done = pack(images, path, resume=True)
-    assert done.images_resumed == 3
-    assert path.read_bytes() == (tmp_path / "whole.egm").read_bytes()
-    assert not parts_of(path).exists()
-    assert begun(path) is None
+    begun = interrupted(path)
+    assert begun is not None
+    assert [coder.shape for coder in begun[0]] == [(5, 4, 1), (4, 5, 1), (9, 2, 1)]
+    assert pack(collection, path, resume=True).images_resumed == 3
+    assert path.read_bytes() == mixed.read_bytes()
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["a.egm", "b.egm"]
+    assert interrupted(path) is None
 
 
-def begin(folder: Path) -> None:
-    """Packs `pictures` to a.egm, and is interrupted when the first canvas is done."""
-
-    def stop(done: int, total: int) -> None:
-        if done > 3:
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        pack(assortment(folder / "pictures"), folder / "a.egm", progress=stop)
-
-
-def test_resuming_with_other_images(tmp_path: Path, pixels: list[np.ndarray[Any, Any]]) -> None:
-    begin(tmp_path)
-    (tmp_path / "pictures" / "ape" / "00000.png").rename(tmp_path / "pictures" / "ape" / "0.png")
-    with pytest.raises(ResumeMismatch, match=r"00000\.egm was made from other images; pack afresh without --resume"):
-        pack(assortment(tmp_path / "pictures"), tmp_path / "a.egm", resume=True)
-    write(tmp_path / "others", [(8, 8), (3, 3), (8, 8), (3, 3)])
-    with pytest.raises(ResumeMismatch, match=r"a\.egm\.parts was begun with other codecs"):
-        pack(assortment(tmp_path / "others"), tmp_path / "a.egm", resume=True)
+def test_a_picture_that_changed_under_its_name_is_found_when_a_pack_goes_on(
+    tmp_path: Path, pictures: list[AnyPixels], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer, "BATCH_BYTES", 1)
+    interrupt(collection_of(pictures), tmp_path / "a.egm", at=6)
+    pictures[5] = 255 - pictures[5]
+    with pytest.raises(ResumeMismatch, match=r"made from other images, the images of group 0 up to 3 are others"):
+        pack(collection_of(pictures), tmp_path / "a.egm", resume=True)
 
 
-def test_resuming_when_a_picture_has_changed(tmp_path: Path, pixels: list[np.ndarray[Any, Any]]) -> None:
-    """Under its old name, in an archive of the parts that was whole."""
-    begin(tmp_path)
-    whole = [place.stem for place in parts_of(tmp_path / "a.egm").glob("*.egm")]
-    assert whole == ["00000"]
-    picture = tmp_path / "pictures" / "ape" / "00000.png"
-    kept = picture.read_bytes()
-    Image.fromarray(255 - np.asarray(Image.open(picture))).save(picture)
-    with pytest.raises(ResumeMismatch, match=r"00000\.egm was made from other images; pack afresh without --resume"):
-        pack(assortment(tmp_path / "pictures"), tmp_path / "a.egm", resume=True)
-    picture.write_bytes(kept)
-    parts_of(tmp_path / "a.egm").joinpath("00000.sha256").unlink()  # killed just before it was written
-    assert pack(assortment(tmp_path / "pictures"), tmp_path / "a.egm", resume=True).images_resumed == 0
-    with archive.open(tmp_path / "a.egm") as opened:
-        assert same(opened[:], pixels)
-
-
-@pytest.mark.parametrize("name", ["precious.egm", "00000.png", "00001.egm", "x.part", "00000.codec.egm/x"])
-def test_a_folder_of_the_users_is_left_alone(name: str, tmp_path: Path, pixels: list[np.ndarray[Any, Any]]) -> None:
-    precious = parts_of(tmp_path / "a.egm") / name
-    precious.parent.mkdir(parents=True)
-    precious.write_bytes(b"precious")
-    with pytest.raises(OutputExists, match=r"a\.egm\.parts .*holds something else; move it away"):
-        pack(assortment(tmp_path / "pictures"), tmp_path / "a.egm")
-    assert precious.read_bytes() == b"precious"
-    assert not (tmp_path / "a.egm").exists()
-
-
-def test_damage(mixed: Path, tmp_path: Path, pixels: list[np.ndarray[Any, Any]]) -> None:
-    """The second archive's block holds images 1 and 6."""
-    with archive.open(mixed) as opened:
-        assert isinstance(opened, Mixed)
-        member = opened.canvases.members.entries[1]
-        offset = member.offset + opened.canvases.archive(1).file.directory.span_of(0)[0]
-    data = bytearray(mixed.read_bytes())
-    data[offset] ^= 1
-    mixed.write_bytes(data)
+def test_a_damaged_block_costs_the_pictures_that_have_a_cell_in_it(mixed: Path, pictures: list[AnyPixels]) -> None:
+    flip_block(mixed, 2)  # of the second group: images 1 and 6
     report = archive.verify(mixed)
-    assert (report.images_lost, report.ok) == (2, False)
+    assert [str(error).partition(";")[0] for error in report.damaged_blocks] == [
+        f"{mixed}: block 2 (2 images between 1 and 6) is damaged: its checksum is wrong"
+    ]
+    assert (report.images_lost, report.damaged_parts) == (2, {})
     with archive.open(mixed) as opened:
-        assert same(opened[[0, 2, 3]], [pixels[0], pixels[2], pixels[3]])
-        with pytest.raises(CorruptBlock):
-            opened[6]
-    done = archive.unpack(mixed, tmp_path / "back", skip_damaged=True)
-    assert done.images == 5
-    found = {path.stem: np.asarray(Image.open(path)) for path in (tmp_path / "back").rglob("*.png")}
-    assert sorted(found) == ["00000", "00002", "00003", "00004", "00005"]
-    assert all(np.array_equal(image, pixels[int(stem)][..., 0]) for stem, image in found.items())
-
-
-def with_sections(path: Path, order: bytes | None, sizes: bytes | None, wrong: bool = False) -> None:
-    """The archive with other sections, whose checksums are right unless they are to be wrong."""
-    with archive.open(path) as opened:
-        assert isinstance(opened, Mixed)
-        found = opened.canvases.members.bundle
-    end = found.members[-1].offset + found.members[-1].bytes
-    data, boxes = path.read_bytes()[:end], []
-    for section in (order, sizes):
-        boxes.append(None if section is None else bundle.stored(len(data), section))
-        data += section or b""
-    if wrong:
-        boxes = [box and replace(box, crc32=box.crc32 ^ 1) for box in boxes]
-    part = replace(found.parts[0], order=boxes[0], sizes=boxes[1])
-    path.write_bytes(data + bundle.emit(replace(found, parts=(part,))))
-
-
-ORDER, PADDING = bytes([0, 1, 0, 2, 2, 0, 1]), np.zeros((2, 7), "<u2")
-
-
-@pytest.mark.parametrize(
-    ("order", "sizes", "message"),
-    [
-        (bytes(7), PADDING.tobytes(), "gives an archive another number of images than it has"),
-        (bytes([0, 1, 0, 3, 3, 0, 1]), PADDING.tobytes(), "gives an archive another number of images"),
-        (ORDER[:6], PADDING.tobytes(), "does not inflate to what it has to be"),
-        (ORDER + b"\0", PADDING.tobytes(), "does not inflate to what it has to be"),
-        (ORDER, PADDING.tobytes() + b"\0", "does not inflate to what it has to be"),
-        (ORDER, (PADDING + 4).tobytes(), "leaves nothing of an image"),
-        (ORDER, (PADDING + 65535).tobytes(), "leaves nothing of an image"),
-    ],
-)
-def test_hostile_sections(mixed: Path, order: bytes, sizes: bytes, message: str) -> None:
-    with_sections(mixed, zlib.compress(order), zlib.compress(sizes))
-    with pytest.raises(bundle.CorruptBundle, match=rf"a\.egm: a section of orders or sizes {message}"):
-        archive.open(mixed)
-
-
-def test_sections_that_are_no_stream(mixed: Path) -> None:
-    with_sections(mixed, ORDER, zlib.compress(PADDING.tobytes()))
-    with pytest.raises(bundle.CorruptBundle, match="does not inflate"):
-        archive.open(mixed)
-
-
-def test_damaged_sections(mixed: Path) -> None:
-    with_sections(mixed, zlib.compress(ORDER), zlib.compress(PADDING.tobytes()), wrong=True)
-    with pytest.raises(bundle.CorruptBundle, match=r"a section of orders or sizes is damaged: its checksum is wrong"):
-        archive.open(mixed)
-
-
-def test_the_verb(tmp_path: Path) -> None:
-    expected = write(tmp_path / "pictures", 70 * [(9, 8), (8, 9)] + [(3, 20), (7, 7)], 3)
-    run = CliRunner().invoke(
-        app, ["pack", str(tmp_path / "pictures"), "-o", str(tmp_path / "a.egm"), "--budget", "0", "--json"]
-    )
-    assert run.exit_code == 0, run.output
-    told = json.loads(run.output)
-    assert (told["images"], told["sizes"], told["canvases"], told["padded_images"]) == (142, 4, 3, 2)
-    assert 0 < told["padding_share"] < 0.05
-    with archive.open(tmp_path / "a.egm") as opened:
-        assert same(opened[:], expected)
-    said = CliRunner().invoke(app, ["pack", str(tmp_path / "pictures"), "-o", str(tmp_path / "b.egm"), "--budget", "0"])
-    assert "4 sizes on 3 canvases; 2 images are padded, which is" in said.output
-    assert (
-        "142 images, of 4 sizes up to 9 x 20 x 3" in CliRunner().invoke(app, ["info", str(tmp_path / "b.egm")]).output
-    )
-    run = CliRunner().invoke(app, ["get", str(tmp_path / "a.egm"), "140", "-o", str(tmp_path / "i.png")])
-    assert run.exit_code == 0
-    with Image.open(tmp_path / "i.png") as picture:
-        assert picture.size == (20, 3)
-    for option in (["--model-apart"], ["--engine", "ray"]):
-        run = CliRunner().invoke(app, ["pack", str(tmp_path / "pictures"), "-o", str(tmp_path / "c.egm"), *option])
-        assert run.exit_code != 0
-        assert not (tmp_path / "c.egm").exists()
+        assert same(opened[[0, 2, 3, 4, 5]], [pictures[row] for row in (0, 2, 3, 4, 5)])
+        for index in (6, [1]):
+            with pytest.raises(CorruptBlock, match="2 images between 1 and 6"):
+                opened[index]

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from drawing import draw
+from drawing import draw, load, pack_pictures, picture
 
 from engram import archive
 from engram.archive.errors import ArchiveChanged
@@ -32,7 +32,16 @@ def test_threads(packed: Path, images: ImageSet) -> None:
     assert found == [images.images[row].tobytes() for row in ROWS]
 
 
-@pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
+def test_threads_share_columns_and_pictures_of_many_sizes(tmp_path: Path) -> None:
+    pictures = [picture(3 + row % 2, 4, seed=row) for row in range(60)]
+    pack_pictures(pictures, tmp_path / "a.egm", block_size=4)
+    rows = [row % 60 for row in ROWS]
+    with archive.open(tmp_path / "a.egm") as opened, ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda row: opened[f"{row:03}.png"].tobytes(), rows))
+    assert found == [pictures[row].tobytes() for row in rows]
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn"])
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 def test_processes(packed: Path, images: ImageSet, method: str) -> None:
     with archive.open(packed) as opened:
@@ -102,8 +111,8 @@ for name in ("torch", "matplotlib", "rich", "typer", "PIL"):
     sys.modules[name] = None
 from engram import archive
 with archive.open(sys.argv[1]) as opened:
-    print(len(opened), opened[3].sum(), opened[:].sum(), len(opened.labels), opened.names[-1])
-print(archive.verify(sys.argv[1]).ok, archive.info(sys.argv[1]).codec)
+    print(len(opened), opened[3].sum(), opened[:].sum(), len(opened.labels), opened.paths[-1], opened.codec.id)
+print(archive.verify(sys.argv[1]).ok, archive.info(sys.argv[1]).columns["label"])
 """
 
 
@@ -112,5 +121,6 @@ def test_reading_needs_numpy_only(tmp_path: Path, lossy: Codec) -> None:
     run = subprocess.run(
         [sys.executable, "-c", WITHOUT, str(tmp_path / "a.egm")], check=True, capture_output=True, text=True
     )
-    images = archive.load(tmp_path / "a.egm").images
-    assert run.stdout.split() == ["70", str(images[3].sum()), str(images.sum()), "70", "0069.png", "True", "frozen"]
+    images = load(tmp_path / "a.egm").images
+    numbers = ["70", str(images[3].sum()), str(images.sum()), "70"]
+    assert run.stdout.split() == [*numbers, "0069.png", "frozen", "True", "category"]

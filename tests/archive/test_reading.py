@@ -5,19 +5,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-from drawing import draw
+from drawing import draw, load
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from engram import archive, datasets
+from engram import archive
+from engram.archive import blocks, segment
 from engram.archive.errors import ModelMismatch, ModelMissing
 from engram.codecs.contract import Codec, Rows
 from engram.codecs.raw import Raw
 from engram.errors import UsageError
 from engram.images import ImageSet, Pixels
+from engram.table import Column
 
 reuse_folder = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
 
@@ -26,37 +29,76 @@ reuse_folder = settings(suppress_health_check=[HealthCheck.function_scoped_fixtu
 @pytest.mark.parametrize("block_size", [1, 7, 64, 65_536])
 def test_all_comes_back(tmp_path: Path, raw: Raw, count: int, block_size: int) -> None:
     images = draw(count)
-    packed = archive.pack(images, raw, tmp_path / "a.egm", block_size=block_size)
+    done = archive.pack(images, raw, tmp_path / "a.egm", block_size=block_size)
     with archive.open(tmp_path / "a.egm") as opened:
         assert len(opened) == count
         assert opened.image_shape == (4, 3, 1)
         assert np.array_equal(opened[:], images.images)
         assert np.array_equal(np.array(list(opened)).reshape(images.images.shape), images.images)
-        assert opened.labels is not None
-        assert opened.labels.tolist() == images.labels.tolist()
+        assert np.array_equal(opened.labels, images.labels)  # type: ignore[arg-type]
         assert opened.class_names == images.class_names
-        assert opened.names == images.names
-        assert opened.info == packed.breakdown
-    assert packed.breakdown.archive_bytes == (tmp_path / "a.egm").stat().st_size
+        assert opened.paths == images.paths
+        assert opened.sizes.tolist() == [[4, 3]] * count
+        assert opened.info == done.info
+    assert done.info.archive_bytes == (tmp_path / "a.egm").stat().st_size
 
 
 @pytest.mark.parametrize(
     "images",
     [
         ImageSet(draw(5).images),
-        ImageSet(draw(5).images, class_names=("a", "b")),
-        ImageSet(draw(5).images, names=tuple("abcde")),
+        ImageSet(draw(5).images, paths=tuple("abcde")),
         ImageSet(draw(5).images, np.array([1, 0, 1, 0, 0]), ("a", "b")),
         ImageSet(draw(0).images, np.zeros(0, np.int64), (), ()),
     ],
 )
 def test_what_is_not_there_does_not_come_back(tmp_path: Path, raw: Raw, images: ImageSet) -> None:
     archive.pack(images, raw, tmp_path / "a.egm")
-    found = archive.load(tmp_path / "a.egm")
-    assert found.class_names == images.class_names
-    assert found.names == images.names
-    assert (found.labels is None) == (images.labels is None)
-    assert found.fingerprint() == images.fingerprint()
+    with archive.open(tmp_path / "a.egm") as opened:
+        assert opened.class_names == images.class_names
+        assert (None if opened.paths is None else tuple(opened.paths)) == images.paths
+        assert (opened.labels is None) == (images.labels is None)
+
+
+def test_paths_are_a_lazy_sequence(packed: Path, images: ImageSet) -> None:
+    with archive.open(packed) as opened:
+        paths, known = opened.paths, images.paths
+        assert paths is not None
+        assert known is not None
+        assert (len(paths), paths[0], paths[-1], paths[3:9:2]) == (150, "0000.png", "0149.png", known[3:9:2])
+        assert list(paths) == list(known)
+        assert paths == known
+        assert paths != known[:-1]
+        assert paths != (*known[:-1], "x")
+        assert "0007.png" in paths
+        assert paths.index("0007.png") == 7
+        for row in (150, -151):
+            with pytest.raises(IndexError, match="is not among the 150 images"):
+                paths[row]
+
+
+@pytest.mark.usefixtures("small_chunks")
+@pytest.mark.parametrize("rises", [True, False])
+def test_a_picture_by_its_path(tmp_path: Path, rises: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    images, order = draw(150), np.arange(150) if rises else np.random.default_rng(0).permutation(150)
+    paths = tuple(f"{row % 7}/{row:03}.png" for row in order)
+    paths = tuple(sorted(paths)) if rises else paths
+    archive.pack(ImageSet(images.images, paths=paths), Raw((4, 3, 1)), tmp_path / "a.egm", block_size=16)
+    read, chunk = list[int](), segment.Segment.chunk
+
+    def noted(self: segment.Segment, name: str, number: int) -> Column:
+        read.append(number)
+        return chunk(self, name, number)
+
+    monkeypatch.setattr(segment.Segment, "chunk", noted)
+    with archive.open(tmp_path / "a.egm") as opened:
+        for row in (0, 15, 16, 77, 149):
+            assert opened.row_of(paths[row]) == row
+            assert np.array_equal(opened[paths[row]], images.images[row])
+        assert len(read) <= 10 or not rises
+        for path in ("", "none.png", "zzz.png", "3", "\udcff"):
+            with pytest.raises(KeyError):
+                opened[path]
 
 
 @reuse_folder
@@ -104,9 +146,15 @@ def test_repeats_and_order_are_kept(packed: Path, images: ImageSet) -> None:
         (np.ones(149, bool), "a mask of 150"),
     ],
 )
-def test_other_indices_are_refused(packed: Path, index: object, message: str) -> None:
+def test_other_indices_are_refused(packed: Path, index: Any, message: str) -> None:
     with archive.open(packed) as opened, pytest.raises(IndexError, match=message):
-        opened[index]  # type: ignore[call-overload]
+        opened[index]
+
+
+@pytest.mark.parametrize("index", [0.5, None, b"0001.png", np.float64(1)])
+def test_what_is_no_index_is_refused(packed: Path, index: Any) -> None:
+    with archive.open(packed) as opened, pytest.raises(TypeError, match="a path, a slice, a list or a mask, not by"):
+        opened[index]
 
 
 def test_images_read_are_the_callers_own(packed: Path, images: ImageSet) -> None:
@@ -135,7 +183,7 @@ def test_lists_are_decoded_in_one_go_and_what_is_asked_often_is_kept(
     monkeypatch.setattr(Raw, "decode_some", note_some)
     with archive.open(packed) as opened:
         assert np.array_equal(opened[[1, 17, 0, 1]], images.images[[1, 17, 0, 1]])
-        assert calls == [[[0, 1, 1], [1]]]
+        assert calls == [[[1, 0, 1], [1]]]
         for row in range(16):
             opened[row]
         assert calls[1:] == ["one"] * 3 + [[list(range(16))]]
@@ -143,7 +191,7 @@ def test_lists_are_decoded_in_one_go_and_what_is_asked_often_is_kept(
         assert calls[5:] == [[[4]]]
         for _ in range(5):
             assert np.array_equal(opened[[21, 20]], images.images[[21, 20]])
-        assert calls[6:] == [[[4, 5]], [[4, 5]], [list(range(16))]]
+        assert calls[6:] == [[[5, 4]], [[5, 4]], [list(range(16))]]
 
 
 def test_a_lossy_codec_decodes_as_itself(tmp_path: Path, lossy: Codec) -> None:
@@ -157,7 +205,7 @@ def test_a_lossy_codec_decodes_as_itself(tmp_path: Path, lossy: Codec) -> None:
         assert np.array_equal(opened[:], expected)
         assert np.array_equal(opened[99], expected[99])
         assert opened.codec.model == lossy.model
-        assert opened.info.bytes_by_part["model"] == len(lossy.model)
+        assert opened.info.bytes_by_part["models"] == len(lossy.model)
 
 
 def test_a_model_left_out_must_be_given(tmp_path: Path, lossy: Codec) -> None:
@@ -165,8 +213,9 @@ def test_a_model_left_out_must_be_given(tmp_path: Path, lossy: Codec) -> None:
     archive.pack(images, lossy, tmp_path / "with.egm")
     archive.pack(images, lossy, tmp_path / "without.egm", embed_model=False)
     (tmp_path / "model").write_bytes(lossy.model)
-    assert (tmp_path / "with.egm").stat().st_size - (tmp_path / "without.egm").stat().st_size == len(lossy.model) - 1
-    expected = archive.load(tmp_path / "with.egm").images
+    assert archive.info(tmp_path / "with.egm").bytes_by_part["models"] == len(lossy.model)
+    assert archive.info(tmp_path / "without.egm").bytes_by_part["models"] == 0
+    expected = load(tmp_path / "with.egm").images
     for model in (lossy.model, tmp_path / "model", str(tmp_path / "with.egm")):
         with archive.open(tmp_path / "without.egm", model) as opened:
             assert np.array_equal(opened[:], expected)
@@ -188,32 +237,42 @@ def test_a_model_left_out_must_be_given(tmp_path: Path, lossy: Codec) -> None:
 
 
 def test_an_archive_is_data(packed: Path, images: ImageSet) -> None:
-    found = datasets.load(str(packed))
-    assert isinstance(found, ImageSet)
+    found = load(packed)
     assert found.fingerprint() == images.fingerprint()
-    assert found.names == images.names
+    assert (found.paths, found.class_names) == (images.paths, images.class_names)
 
 
-def test_equal_images_give_equal_bytes_however_they_are_cut(tmp_path: Path, raw: Raw, packed: Path) -> None:
-    images = draw(150)
-    with archive.Writer(tmp_path / "b.egm", raw, block_size=16) as writer:
-        for rows in (slice(0, 1), slice(1, 1), slice(1, 90), slice(90, 150)):
-            writer.append(images[rows])
-    assert (tmp_path / "b.egm").read_bytes() == packed.read_bytes()
+def test_batches_are_all_of_it_in_order(packed: Path, images: ImageSet, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(blocks, "BATCH_BYTES", 2 * 16 * 12)
+    with archive.open(packed) as opened:
+        rows, pixels = zip(*opened.batches(), strict=True)
+    assert [len(some) for some in rows] == [32, 32, 32, 32, 22]
+    assert np.concatenate(rows).tolist() == list(range(150))
+    assert np.array_equal(np.concatenate(pixels), images.images)
+
+
+def test_blocks_hold_pictures_in_their_order(packed: Path) -> None:
+    with archive.open(packed) as opened:
+        assert opened.block_starts.tolist() == [*range(0, 150, 16), 150]
+        assert opened.block_of([0, 15, 16, 149]).tolist() == [0, 0, 1, 9]
+        assert opened.rows_of(9).tolist() == list(range(144, 150))
 
 
 def test_bytes_are_accounted_for(packed: Path) -> None:
-    parts = archive.info(packed).bytes_by_part
-    assert sum(parts.values()) == packed.stat().st_size
-    assert parts["checksums"] == 4 * 10
-    assert parts["index"] == 10  # blocks shorter than 256 bytes
-    assert parts["footer"] == 68
+    info = archive.info(packed)
+    assert sum(info.bytes_by_part.values()) == info.archive_bytes == packed.stat().st_size
+    assert info.bytes_by_part["index"] == (1 + 4) * (10 + 1 + 2)  # blocks, and chunks of two columns with categories
+    assert info.columns == {"path": "text", "label": "category"}
+    assert [(group.kind, group.height, group.width, group.cells, group.codecs) for group in info.groups] == [
+        ("gray", 4, 3, 150, ("raw",))
+    ]
+    assert (info.images, info.segments, info.files, info.blocks, info.model_bytes) == (150, 1, 1, 10, 0)
 
 
-def test_index_and_checksums_cost_a_tenth_of_a_byte(tmp_path: Path) -> None:
+def test_what_is_no_block_costs_a_tenth_of_a_byte(tmp_path: Path) -> None:
     images = np.random.default_rng(0).integers(0, 256, (10_000, 5, 5, 1), np.uint8)
-    parts = archive.pack(ImageSet(images), Raw((5, 5, 1)), tmp_path / "a.egm").breakdown.bytes_by_part
-    assert parts["index"] + parts["checksums"] + parts["footer"] <= 0.11 * 10_000
+    parts = archive.pack(ImageSet(images), Raw((5, 5, 1)), tmp_path / "a.egm").info.bytes_by_part
+    assert sum(parts.values()) - parts["blocks"] <= 0.13 * 10_000
 
 
 def test_a_closed_archive_says_so(packed: Path) -> None:
@@ -231,7 +290,7 @@ def test_no_archive_there(tmp_path: Path) -> None:
 
 def test_its_text_says_what_it_is(packed: Path) -> None:
     with archive.open(packed) as opened:
-        assert repr(opened) == f"<Archive {packed}: 150 images 4 x 3 x 1, raw>"
+        assert repr(opened) == f"<Archive {packed}: 150 gray images 4 x 3, raw>"
 
 
 def test_images_are_found_by_their_pixels(tmp_path: Path) -> None:

@@ -1,25 +1,24 @@
-"""The writer: what it refuses, what it leaves behind, and taking up an interrupted pack."""
+"""The writer: what it refuses, and what it leaves behind."""
 
 from __future__ import annotations
 
 import errno
 import fcntl
-import multiprocessing
 import os
-import resource
-import signal
-import subprocess
-import sys
-from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pytest
-from drawing import draw, flip
+from drawing import CLASSES, draw, draw_rich
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from engram import archive
+from engram.archive import columns, table_writer
 from engram.archive import writer as writing
-from engram.archive.errors import ArchiveBusy, ArchiveExists, PackInterrupted, ResumeMismatch
+from engram.archive.errors import ArchiveBusy, ArchiveExists, PackInterrupted
+from engram.archive.format import GROUP
 from engram.codecs.contract import Codec, Config, DecodeOnly
 from engram.codecs.frozen import Frozen
 from engram.codecs.raw import Raw
@@ -27,161 +26,7 @@ from engram.datasets import stream
 from engram.datasets.names import UnsafeName
 from engram.errors import UsageError
 from engram.images import ImageSet
-
-
-class Killed(BaseException):
-    """Stands for whatever ends a pack in the middle."""
-
-
-@pytest.fixture
-def small_groups(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Groups of two blocks of 16 images of 12 bytes."""
-    monkeypatch.setattr(writing, "GROUP_BYTES", 2 * 16 * 12)
-
-
-def killed_after(count: int, images: ImageSet) -> Iterator[ImageSet]:
-    yield images[:count]
-    raise Killed
-
-
-def interrupt(path: Path, images: ImageSet, count: int, raw: Raw) -> None:
-    with pytest.raises(Killed):
-        archive.pack(killed_after(count, images), raw, path, block_size=16)
-
-
-@pytest.mark.usefixtures("small_groups")
-@pytest.mark.parametrize("count", [0, 31, 32, 100, 128, 150])
-def test_a_resumed_pack_gives_the_bytes_of_an_uninterrupted_one(
-    tmp_path: Path, raw: Raw, images: ImageSet, count: int
-) -> None:
-    archive.pack(images, raw, tmp_path / "whole.egm", block_size=16)
-    path = tmp_path / "a.egm"
-    interrupt(path, images, count, raw)
-    assert not path.exists()
-    assert (tmp_path / "a.egm.part").exists() == (count >= 32)
-    packed = archive.pack(images, raw, path, block_size=16, resume=True)
-    assert packed.images_resumed == count // 32 * 32
-    assert path.read_bytes() == (tmp_path / "whole.egm").read_bytes()
-    assert sorted(os.listdir(tmp_path)) == ["a.egm", "whole.egm"]
-
-
-@pytest.mark.usefixtures("small_groups")
-@pytest.mark.parametrize(
-    ("name", "cut", "resumed"),
-    [
-        ("a.egm.part", 1, 96),
-        ("a.egm.part", 500, 64),
-        ("a.egm.part", 10_000, 0),
-        ("a.egm.part.blocks", 1, 96),
-        ("a.egm.part.blocks", 13, 96),
-        ("a.egm.part.blocks", 60, 32),
-        ("a.egm.part.blocks", 10_000, 0),
-    ],
-)
-def test_a_torn_part_is_taken_up_where_it_is_whole(
-    tmp_path: Path, raw: Raw, images: ImageSet, name: str, cut: int, resumed: int
-) -> None:
-    archive.pack(images, raw, tmp_path / "whole.egm", block_size=16)
-    interrupt(tmp_path / "a.egm", images, 128, raw)
-    size = (tmp_path / name).stat().st_size
-    os.truncate(tmp_path / name, max(0, size - cut))
-    packed = archive.pack(images, raw, tmp_path / "a.egm", block_size=16, resume=True)
-    assert packed.images_resumed == resumed
-    assert (tmp_path / "a.egm").read_bytes() == (tmp_path / "whole.egm").read_bytes()
-
-
-@pytest.mark.usefixtures("small_groups")
-@pytest.mark.parametrize(("offset", "resumed"), [(-1, 96), (-500, 64), (-1500, 0)])
-def test_a_damaged_part_is_taken_up_before_the_damage(
-    tmp_path: Path, raw: Raw, images: ImageSet, offset: int, resumed: int
-) -> None:
-    archive.pack(images, raw, tmp_path / "whole.egm", block_size=16)
-    interrupt(tmp_path / "a.egm", images, 128, raw)
-    flip(tmp_path / "a.egm.part", offset)
-    assert archive.pack(images, raw, tmp_path / "a.egm", block_size=16, resume=True).images_resumed == resumed
-    assert (tmp_path / "a.egm").read_bytes() == (tmp_path / "whole.egm").read_bytes()
-
-
-@pytest.mark.usefixtures("small_groups")
-def test_resuming_with_other_images_is_refused_and_loses_nothing(tmp_path: Path, raw: Raw, images: ImageSet) -> None:
-    path = tmp_path / "a.egm"
-    interrupt(path, images, 128, raw)
-    part = (tmp_path / "a.egm.part").read_bytes()
-    with pytest.raises(ResumeMismatch, match="made from other images, the images up to 32 are others"):
-        archive.pack(draw(150, seed=1), raw, path, block_size=16, resume=True)
-    with pytest.raises(ResumeMismatch, match="it has 128 images already, not 64"):
-        archive.pack(images[:64], raw, path, block_size=16, resume=True)
-    with pytest.raises(ResumeMismatch, match=r"a\.egm\.part was begun with another codec, model or block size"):
-        archive.pack(images, raw, path, block_size=17, resume=True)
-    assert (tmp_path / "a.egm.part").read_bytes() == part
-    assert archive.pack(images, raw, path, block_size=16, resume=True).images_resumed == 128
-
-
-@pytest.mark.usefixtures("small_groups")
-def test_without_resume_an_interrupted_pack_begins_afresh(tmp_path: Path, raw: Raw, images: ImageSet) -> None:
-    interrupt(tmp_path / "a.egm", draw(150, seed=1), 128, raw)
-    assert archive.pack(images, raw, tmp_path / "a.egm", block_size=16).images_resumed == 0
-    assert archive.load(tmp_path / "a.egm").fingerprint() == images.fingerprint()
-
-
-KILLED = """
-import os, signal, sys
-sys.path.insert(0, sys.argv[2])
-from drawing import draw
-from engram import archive
-from engram.archive import writer
-from engram.codecs.raw import Raw
-
-writer.GROUP_BYTES = 2 * 16 * 12
-
-class Dying(Raw):
-    encoded = 0
-    def encode(self, block):
-        Dying.encoded += 1
-        if Dying.encoded > 7:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return super().encode(block)
-
-archive.pack(draw(150), Dying((4, 3, 1)), sys.argv[1], block_size=16)
-"""
-
-
-@pytest.mark.usefixtures("small_groups")
-def test_kill_minus_nine_then_resume(tmp_path: Path, raw: Raw, images: ImageSet) -> None:
-    path = tmp_path / "a.egm"
-    killed = subprocess.run([sys.executable, "-c", KILLED, str(path), str(Path(__file__).parent)], check=False)
-    assert killed.returncode == -signal.SIGKILL
-    assert not path.exists()
-    archive.pack(images, raw, tmp_path / "whole.egm", block_size=16)
-    assert archive.pack(images, raw, path, block_size=16, resume=True).images_resumed == 6 * 16
-    assert path.read_bytes() == (tmp_path / "whole.egm").read_bytes()
-
-
-def pack_with_little_room(path: Path) -> None:
-    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (1500, 1500))
-    writing.GROUP_BYTES = 2 * 16 * 12
-    try:
-        archive.pack(draw(150), Raw((4, 3, 1)), path, block_size=16)
-    except PackInterrupted as error:
-        print(error, file=sys.stderr)
-        os._exit(error.exit_code)
-
-
-@pytest.mark.usefixtures("small_groups")
-def test_a_full_disk(tmp_path: Path, raw: Raw, images: ImageSet, capfd: pytest.CaptureFixture[str]) -> None:
-    path = tmp_path / "a.egm"
-    process = multiprocessing.get_context("spawn").Process(target=pack_with_little_room, args=(path,))
-    process.start()
-    process.join()
-    assert process.exitcode == 1
-    assert "a.egm could not be written (File too large); 6 blocks are kept in a.egm.part: make room, then go on" in (
-        capfd.readouterr().err
-    )
-    assert not path.exists()
-    archive.pack(images, raw, tmp_path / "whole.egm", block_size=16)
-    assert archive.pack(images, raw, path, block_size=16, resume=True).images_resumed == 96
-    assert path.read_bytes() == (tmp_path / "whole.egm").read_bytes()
+from engram.table import column_of, texts
 
 
 def test_a_disk_that_is_full_from_the_start(tmp_path: Path, raw: Raw, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -200,6 +45,19 @@ def test_a_folder_that_is_not_there(tmp_path: Path, raw: Raw) -> None:
         archive.pack(draw(1), raw, tmp_path / "no" / "a.egm")
 
 
+@given(cuts=st.lists(st.integers(0, 150), max_size=4))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=30)
+def test_bytes_do_not_depend_on_how_sets_are_cut(
+    rich: Path, tmp_path: Path, raw: Raw, monkeypatch: pytest.MonkeyPatch, cuts: list[int]
+) -> None:
+    monkeypatch.setattr(writing, "BATCH_BYTES", 2 * 16 * 12)
+    images, path = draw_rich(), tmp_path / "a.egm"
+    archive.pack(
+        [images[start:stop] for start, stop in pairwise(sorted([0, 150, *cuts]))], raw, path, block_size=16, force=True
+    )
+    assert path.read_bytes() == rich.read_bytes()
+
+
 def test_an_existing_archive_is_replaced_by_force_only(tmp_path: Path, raw: Raw, packed: Path) -> None:
     before = packed.read_bytes()
     with pytest.raises(ArchiveExists, match="exists already; choose another name, or replace it with --force"):
@@ -212,18 +70,19 @@ def test_an_existing_archive_is_replaced_by_force_only(tmp_path: Path, raw: Raw,
 
 
 def test_an_archive_that_appears_meanwhile_is_not_replaced(tmp_path: Path, raw: Raw) -> None:
-    writer = archive.Writer(tmp_path / "a.egm", raw)
+    writer = archive.Writer(tmp_path / "a.egm", [raw])
     writer.append(draw(3))
     (tmp_path / "a.egm").write_bytes(b"another")
     with pytest.raises(ArchiveExists):
         writer.finish()
     writer.abandon()
-    assert os.listdir(tmp_path) == ["a.egm"]
     assert (tmp_path / "a.egm").read_bytes() == b"another"
+    assert archive.pack(draw(3), raw, tmp_path / "a.egm", force=True, resume=True).images_resumed == 3
+    assert os.listdir(tmp_path) == ["a.egm"]
 
 
 def test_two_writers_of_one_archive(tmp_path: Path, raw: Raw) -> None:
-    with archive.Writer(tmp_path / "a.egm", raw) as writer:
+    with archive.Writer(tmp_path / "a.egm", [raw]) as writer:
         with pytest.raises(ArchiveBusy, match="is being written by another process"):
             archive.pack(draw(3), raw, tmp_path / "a.egm")
         writer.append(draw(3))
@@ -231,47 +90,129 @@ def test_two_writers_of_one_archive(tmp_path: Path, raw: Raw) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "message"),
+    ("path", "message"),
     [
         ("", "not a plain file name"),
         ("..", "not a plain file name"),
         ("../a.png", "not a plain file name"),
+        ("a/../../b.png", "not a plain file name"),
         ("/a.png", "not a plain file name"),
-        ("a/b.png", "not a plain file name"),
+        ("a//b.png", "not a plain file name"),
+        ("a/b/", "not a plain file name"),
         ("a\\b.png", "not a plain file name"),
         ("c:a.png", "not a plain file name"),
         (".hidden", "not a plain file name"),
+        ("a/.hidden/b.png", "not a plain file name"),
         ("a\0.png", "not a plain file name"),
         ("a\n.png", "not a plain file name"),
         ("CON", "a device and no file on Windows"),
-        ("lpt1.png", "a device and no file on Windows"),
+        ("a/lpt1.png", "a device and no file on Windows"),
+        ("a/\udcff.png", "not text that UTF-8 can hold"),
+        ("é" * 128 + "/a.png", "a file name has up to 255 bytes of UTF-8"),
+        ("/".join(["a" * 100] * 11), "a path has up to 1024 bytes of UTF-8"),
     ],
 )
-def test_a_name_that_could_not_be_unpacked_is_not_packed(tmp_path: Path, raw: Raw, name: str, message: str) -> None:
+def test_a_path_that_could_not_be_unpacked_is_not_packed(tmp_path: Path, raw: Raw, path: str, message: str) -> None:
     with pytest.raises(UnsafeName, match=message):
-        archive.pack(ImageSet(draw(1).images, names=(name,)), raw, tmp_path / "a.egm")
+        archive.pack(ImageSet(draw(1).images, paths=(path,)), raw, tmp_path / "a.egm")
+    with pytest.raises(UnsafeName, match=message), archive.Writer(tmp_path / "a.egm", [raw]) as writer:
+        writer.keep_file(path, b"")
     assert os.listdir(tmp_path) == []
 
 
-def test_names_are_unique_within_a_class(tmp_path: Path, raw: Raw) -> None:
-    def images(*labels: int) -> ImageSet:
-        return ImageSet(draw(2).images, np.array(labels), ("a", "b"), ("x.png", "x.png"))
+def test_paths_are_unique_in_the_whole_archive(tmp_path: Path, raw: Raw) -> None:
+    def images(*paths: str) -> ImageSet:
+        return ImageSet(draw(2).images, np.array([0, 1]), ("a", "b"), paths)
 
-    archive.pack(images(0, 1), raw, tmp_path / "a.egm")
-    with pytest.raises(UnsafeName, match=r"two images of one class are called 'x\.png'"):
-        archive.pack(images(1, 1), raw, tmp_path / "b.egm")
-    with pytest.raises(UnsafeName, match="two classes are called 'a'"):
-        archive.pack(ImageSet(draw(1).images, class_names=("a", "a")), raw, tmp_path / "b.egm")
+    archive.pack(images("a/x.png", "b/x.png"), raw, tmp_path / "a.egm")
+    for sets in ([images("x.png", "x.png")], [images("x.png", "y.png"), images("y.png", "z.png")]):
+        with pytest.raises(UnsafeName, match=r"two images are called '[xy]\.png'; give each its own name"):
+            archive.pack(sets, raw, tmp_path / "b.egm")
+    assert os.listdir(tmp_path) == ["a.egm"]
+
+
+@pytest.mark.usefixtures("small_chunks")
+@pytest.mark.parametrize("rises", [True, False])
+def test_a_kept_file_has_a_path_of_its_own(tmp_path: Path, raw: Raw, rises: bool) -> None:
+    images = draw(70) if rises else draw(70)[::-1]
+    with archive.Writer(tmp_path / "a.egm", [raw]) as writer:
+        writer.append(images)
+        writer.keep_file("notes/a.txt", b"a" * 1000)
+        for name in ("notes/a.txt", "0000.png", "0016.png", "0031.png", "0069.png"):
+            with pytest.raises(UnsafeName, match=f"two files are called '{name}'"):
+                writer.keep_file(name, b"b")
+    with archive.open(tmp_path / "a.egm") as opened:
+        assert opened.sources[0].directory.files == ("notes/a.txt",)
+        assert opened.segment(0).kept_file("notes/a.txt") == b"a" * 1000
+
+
+@given(st.lists(st.text("ab", min_size=1, max_size=3), max_size=12), st.integers(1, 5))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_a_path_is_found_twice_however_paths_come(
+    monkeypatch: pytest.MonkeyPatch, paths: list[str], chunk: int
+) -> None:
+    monkeypatch.setattr(table_writer, "ROWS_IN_CHUNK", chunk)
+    added = table_writer.ColumnsWriter()
+    for number, path in enumerate(paths):
+        assert added.has_path(path) == (path in paths[:number])
+        if path in paths[:number]:
+            with pytest.raises(UnsafeName, match="two images are called"):
+                added.add({"path": texts([path])}, 1)
+            break
+        added.add({"path": texts([path])}, 1)
+
+
+def test_a_kept_file_has_a_limit(tmp_path: Path, raw: Raw, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(columns, "MOST_FILE_BYTES", 9)
+    with (
+        pytest.raises(UsageError, match=r"a\.txt has 10 bytes; an archive keeps files up to 9"),
+        archive.Writer(tmp_path / "a.egm", [raw]) as writer,
+    ):
+        writer.keep_file("a.txt", bytes(10))
+
+
+@pytest.mark.parametrize(
+    ("names", "message"), [(("a", "a"), "two classes are called 'a'"), (("a", ""), "a class without a name")]
+)
+def test_classes_have_names_of_their_own(tmp_path: Path, raw: Raw, names: tuple[str, str], message: str) -> None:
+    with pytest.raises(UnsafeName, match=message):
+        archive.pack(ImageSet(draw(1).images, np.zeros(1, int), names), raw, tmp_path / "b.egm")
 
 
 def test_sets_of_one_archive_are_alike(tmp_path: Path, raw: Raw) -> None:
     images = draw(4)
-    for other in (ImageSet(images.images), ImageSet(images.images, images.labels, (*images.class_names, "dog"))):
-        with pytest.raises(UsageError, match="all sets of an archive have the same class names"):
+    for other, message in (
+        (ImageSet(images.images, images.labels, images.class_names), "have the same columns: path, label, not label"),
+        (ImageSet(images.images, images.labels, (*CLASSES, "dog"), tuple("abcd")), "have the same classes"),
+    ):
+        with pytest.raises(UsageError, match=f"all pictures of an archive {message}"):
             archive.pack([images, other], raw, tmp_path / "a.egm")
-    with pytest.raises(UsageError, match=r"takes images of uint8\[n, 4, 3, 1\], not uint8\[4, 3, 4, 1\]"):
-        archive.pack(draw(4, (3, 4, 1)), raw, tmp_path / "a.egm")
+    ages = [ImageSet(images.images, columns={"age": column_of(age)}) for age in ([1] * 4, ["x"] * 4)]
+    with pytest.raises(UsageError, match="all pictures of an archive have a column 'age' of one type"):
+        archive.pack(ages, raw, tmp_path / "a.egm")
+    for shape, dtype in (((3, 4, 1), np.uint8), ((4, 3, 1), np.uint16)):
+        with pytest.raises(UsageError, match=r"takes images of uint8\[n, 4, 3, 1\], not uint"):
+            archive.pack(ImageSet(draw(4, shape).images.astype(dtype)), raw, tmp_path / "a.egm")
     assert os.listdir(tmp_path) == []
+
+
+def test_rows_and_cells_must_agree(tmp_path: Path, raw: Raw) -> None:
+    for rows in (0, 4):
+        writer = archive.Writer(tmp_path / "a.egm", [raw])
+        writer.add(0, draw(3).images)
+        writer.describe({}, rows)
+        with pytest.raises(UsageError, match=f"{rows} pictures cannot have 3 cells"):
+            writer.finish()
+        writer.abandon()
+    with pytest.raises(UsageError, match="'age' has 2 values for 3 pictures"):
+        archive.check_table({"age": column_of([1, 2])}, 3)
+    with archive.Writer(tmp_path / "a.egm", [raw, raw]) as writer:
+        writer.add(1, draw(3).images)
+        with pytest.raises(UsageError, match="group 0 is complete; cells come group after group"):
+            writer.add(0, draw(3).images)
+        writer.describe({GROUP: column_of([1, 1, 1])}, 3)
+    with archive.open(tmp_path / "a.egm") as opened:
+        assert np.array_equal(opened[:], draw(3).images)
 
 
 @pytest.mark.parametrize("block_size", [0, -1, 65_537])
@@ -282,20 +223,20 @@ def test_block_sizes_have_limits(tmp_path: Path, raw: Raw, block_size: int) -> N
         archive.pack(draw(1), Raw((128, 128, 3)), tmp_path / "a.egm", block_size=65_536)
 
 
-def test_a_configuration_too_long_for_a_header(tmp_path: Path) -> None:
+def test_a_directory_that_is_too_long_is_refused_before_the_work(tmp_path: Path) -> None:
     class Wordy(Raw):
         def config(self) -> Config:
-            return super().config() | {"comment": "x" * (1 << 20)}
+            return super().config() | {"comment": "x" * (1 << 22)}
 
-    with pytest.raises(UsageError, match=r"a header of 1,048,\d+ bytes; the limit is 1,048,576"):
-        archive.pack(draw(1), Wordy((4, 3, 1)), tmp_path / "a.egm")
+    with pytest.raises(UsageError, match=r"directory would have [\d,]+ bytes, and 4,194,304 is the limit"):
+        archive.Writer(tmp_path / "a.egm", [Wordy((4, 3, 1))])
     assert os.listdir(tmp_path) == []
 
 
 def test_too_many_classes_are_refused_before_the_work(tmp_path: Path, raw: Raw) -> None:
     classes = tuple(map(str, range(65_537)))
-    with pytest.raises(UsageError, match="up to 65,536 classes"):
-        archive.pack(ImageSet(draw(1).images, class_names=classes), raw, tmp_path / "a.egm")
+    with pytest.raises(UsageError, match="column 'label' has 65,537 categories; an archive's have up to 65,536"):
+        archive.pack(ImageSet(draw(1).images, np.zeros(1, int), classes), raw, tmp_path / "a.egm")
     assert os.listdir(tmp_path) == []
 
 

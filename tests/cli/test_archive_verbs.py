@@ -72,7 +72,7 @@ def test_there_and_back(tmp_path: Path, data: Path, packed: Path) -> None:
     for key in ("labels", "names", "class_names"):
         assert np.array_equal(before[key], after[key])
     assert np.array_equal(before["images"], after["images"][..., 0])
-    assert len(list((tmp_path / "out").glob("*/*.png"))) == 100
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == before["names"].tolist()
     run("pack", tmp_path / "out", "--lossless", "--budget", "0", "-o", tmp_path / "b.egm")
     assert len(archive.load(tmp_path / "b.egm")) == 100
 
@@ -85,7 +85,11 @@ def test_get_one_image(tmp_path: Path, data: Path, packed: Path) -> None:
     result = json.loads(run("get", packed, 43, "-o", out, "--force", "--json"))
     assert (result["index"], result["height"], result["width"], result["channels"]) == (43, 9, 8, 1)
     assert np.array_equal(np.asarray(Image.open(out)), np.load(data)["images"][43])
-    assert run("get", packed, 100, "-o", tmp_path / "no.png", code=2) == f"{packed} has images 0 to 99, not 100"
+    known = f"{packed} has images 0 to 99, and none at that path"
+    assert run("get", packed, 100, "-o", tmp_path / "no.png", code=2) == f"{known}: '100'"
+    run("get", packed, "007.png", "-o", out, "--force")
+    assert np.array_equal(np.asarray(Image.open(out)), np.load(data)["images"][7])
+    assert run("get", packed, "7.png", "-o", tmp_path / "no.png", code=2) == f"{known}: '7.png'"
 
 
 @pytest.mark.parametrize("suffix", [".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".TIFF", ".ppm", ".pgm"])
@@ -98,29 +102,48 @@ def test_get_writes_every_suffix_it_offers(tmp_path: Path, suffix: str, channels
         assert picture.size == (8, 9)
 
 
-@pytest.mark.parametrize("suffix", [".blp", ".qoi", ".xbm", ".pdf", ".xyz", ""])
+@pytest.mark.parametrize("suffix", [".blp", ".qoi", ".xbm", ".pdf", ".xyz"])
 def test_get_offers_its_suffixes_where_another_is_asked_for(tmp_path: Path, packed: Path, suffix: str) -> None:
     out = tmp_path / f"image{suffix}"
     message = run("get", packed, 0, "-o", out, code=2)
-    assert f"pictures are not written as {suffix or 'files without a suffix'}; take one of .png, .jpg, " in message
+    assert f"pictures are not written as {suffix}; take one of .png, .jpg, " in message
     assert not out.exists()
 
 
 def test_info_accounts_for_every_byte(packed: Path) -> None:
     result = json.loads(run("info", packed, "--json"))
     assert sum(result["bytes_by_part"].values()) == result["archive_bytes"] == packed.stat().st_size
-    assert result["image_shape"] == [9, 8, 1]
-    assert (result["codec"], result["block_size"], result["blocks"]) == ("raw", 16, 7)
+    [group] = result["groups"]
+    assert (group["kind"], group["height"], group["width"], group["codecs"]) == ("gray", 9, 8, ["raw"])
+    assert (group["cells"], group["block_size"], group["blocks"], result["blocks"]) == (100, 16, 7, 7)
+    assert result["columns"] == {"path": "text", "label": "category"}
     table = run("info", packed)
-    assert "100 images, 9 x 8 x 1" in table
+    assert table.startswith(f"{packed}: 100 gray images 9 x 8, raw\n")
+    assert "columns: path (text), label (category)\n" in table
     for part, size in result["bytes_by_part"].items():
-        assert f"{part.replace('_', ' '):<12}{size:>16,}" in table
+        assert f"{part:<20}{size:>16,}" in table
+
+
+def test_info_lists_the_groups_of_pictures_that_differ(tmp_path: Path) -> None:
+    for number in range(3):
+        Image.new("L", (8 + number % 2, 9), number).save(tmp_path / f"{number}.png")
+    Image.new("RGBA", (300, 4)).save(tmp_path / "3.png")
+    run("pack", tmp_path, "--budget", 0, "-o", tmp_path / "a.egm")
+    result = json.loads(run("info", tmp_path / "a.egm", "--json"))
+    assert [(g["kind"], g["height"], g["width"], g["cells"]) for g in result["groups"]] == [
+        ("gray", 9, 9, 3),
+        ("rgba", 4, 150, 2),
+    ]
+    table = run("info", tmp_path / "a.egm")
+    assert ": 4 images in 2 groups, raw\n" in table
+    assert "group of 2 rgba cells 4 x 150: raw, raw\n" in table
 
 
 def test_verify_lists_the_damage_and_unpack_saves_the_rest(tmp_path: Path, packed: Path) -> None:
     assert run("verify", packed).endswith("100 images in 7 blocks, all sound\n")
     content = bytearray(packed.read_bytes())
-    content[int(archive.open(packed).file.directory.block_offsets[2])] ^= 1
+    with archive.open(packed) as opened:
+        content[opened.segment(0).span(2)[0]] ^= 1
     packed.write_bytes(content)
     result = json.loads(run("verify", packed, "--json", code=3))
     assert result["ok"] is False
@@ -193,23 +216,20 @@ def test_both_halves_of_divided_data_are_packed(tmp_path: Path) -> None:
             (tmp_path / "set" / half / "cat").mkdir(parents=True, exist_ok=True)
             Image.new("L", (8, 9), number).save(tmp_path / "set" / half / "cat" / f"{half}{number}.png")
     run("pack", tmp_path / "set", "--lossless", "--budget", "0", "-o", tmp_path / "a.egm")
-    assert archive.load(tmp_path / "a.egm").names == (
-        "train0.png",
-        "train1.png",
-        "train2.png",
-        "test0.png",
-        "test1.png",
-    )
+    with archive.open(tmp_path / "a.egm") as opened:
+        assert opened.table["split"].tolist() == ["test", "test", "train", "train", "train"]
+        assert opened.table["label"].tolist() == ["cat"] * 5
+        assert list(opened.where(split="train").paths or ()) == [f"train/cat/train{number}.png" for number in range(3)]
 
 
 def test_wrong_usage(tmp_path: Path, data: Path, packed: Path) -> None:
-    assert "there is no model file x" in run("pack", data, "-m", "x", "-o", tmp_path / "b.egm", code=1)
+    assert "there is no model file x" in run("pack", data, "-m", "x", "-o", tmp_path / "b.egm", code=2)
     assert "replace it with --force" in run("pack", data, "--lossless", "--budget", "0", "-o", packed, code=2)
     assert "a block has 1 to 65,536" in run(
         "pack", data, "--lossless", "--budget", "0", "--block", 0, "-o", tmp_path / "b.egm", code=2
     )
     assert "cannot be opened: No such file" in run("info", tmp_path / "none.egm", code=2)
-    assert "so it is no engram archive" in run("info", data, code=3)
+    assert "is no archive: it does not begin as one does" in run("info", data, code=3)
 
 
 def test_resume_says_what_was_done(tmp_path: Path, data: Path, packed: Path) -> None:

@@ -67,7 +67,7 @@ def test_an_existing_folder_needs_force(source: Path, tmp_path: Path) -> None:
     [
         (("fetch", "wardrobe"), "wardrobe is built in, there is nothing to fetch"),
         (("fetch", "mnist"), "'mnist' is not in the catalog, which has: fashion-mnist"),
-        (("export", "wardrobe:valid", "out"), "wardrobe:valid: a split is called train or test, not 'valid'"),
+        (("export", "wardrobe:valid", "out"), "wardrobe has no split 'valid'; it has train, test"),
     ],
 )
 def test_wrong_usage_ends_with_two_and_a_sentence(arguments: tuple[str, ...], sentence: str) -> None:

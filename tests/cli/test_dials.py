@@ -54,7 +54,7 @@ def test_a_quality_is_met(place: Path) -> None:
 def test_a_largest_error_is_kept_by_what_was_learned(dial: tuple[str, ...], largest: int, place: Path) -> None:
     done = pack(place, *dial, "--budget", "60steps")
     assert done.returncode == 0, done.stderr
-    assert engram.info(place / "a.egm").codec == "pixel"
+    assert engram.info(place / "a.egm").groups[0].codecs == ("pixel",)
     row = engram.measure(place / "a.egm", IMAGES)
     assert row["max_error"] == largest
     assert json.loads(done.stdout)["bytes_per_image_with_model"] < 400
@@ -64,7 +64,7 @@ def test_a_largest_error_is_kept_by_what_was_learned(dial: tuple[str, ...], larg
 def test_a_quality_without_a_model_is_reached(wanted: int, codec: str, place: Path) -> None:
     done = pack(place, "--psnr", str(wanted), "--budget", "60steps")
     assert done.returncode == 0, done.stderr
-    assert engram.info(place / "a.egm").codec == codec
+    assert engram.info(place / "a.egm").groups[0].codecs == (codec,)
     row, said = engram.measure(place / "a.egm", IMAGES), json.loads(done.stdout)
     assert wanted <= row["psnr_db"] < wanted + 2.5
     assert said["psnr_db"] == pytest.approx(row["psnr_db"], abs=1e-3)
@@ -153,7 +153,7 @@ def test_a_budget_of_0_takes_a_model_that_engram_brings(shape: tuple[int, int], 
     arrays.save(place / "images.npz", cut)
     assert pack(place, "--budget", "0").returncode == 0
     parts = engram.info(place / "a.egm")
-    assert parts.codec == "pixel"
+    assert parts.groups[0].codecs == ("pixel",)
     assert parts.model_embedded
     assert parts.model_bytes > 0
     with engram.open(place / "a.egm") as archive:

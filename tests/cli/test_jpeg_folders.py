@@ -22,7 +22,7 @@ def test_a_folder_of_jpeg_files_takes_less_than_the_files(tmp_path: Path) -> Non
         picture.save(tmp_path / "files" / f"{number:03}.jpg", quality=80)
     done = run("pack", "files", "-o", "a.egm", "--json", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert engram.info(tmp_path / "a.egm").codec == "jpeg-coefficients"
+    assert engram.info(tmp_path / "a.egm").groups[0].codecs == ("jpeg-coefficients",)
     images = source.load(str(tmp_path / "files")).images  # type: ignore[union-attr]
     with engram.open(tmp_path / "a.egm") as archive:
         assert np.array_equal(archive[:], images)

@@ -19,7 +19,10 @@ from engram import models
 from engram.datasets import wardrobe
 from engram.experiments.reproduction import reproduce as reproduce_module
 
-VERBS = ("reproduce", "train", "pack", "unpack", "get", "info", "verify", "data")
+VERBS = (
+    *("reproduce", "compare", "train", "pack", "append", "set", "rm", "unpack", "get", "info", "verify", "shard"),
+    *("ls", "cat", "diff", "sheet", "data"),
+)
 
 
 @pytest.fixture
@@ -135,7 +138,7 @@ def test_a_method_takes_its_own_options(options: tuple, code_numbers: int, image
         (("train", "IMAGES", "--method", "cnn", "--learning-rate", 1e30, "-o", "m"), 1, "try a tenth of that"),
         (("train", "IMAGES", "--method", "cnn", "--device", "cuda", "-o", "m"), 2, "there is no CUDA GPU"),
         (("train", "DAMAGED", "--method", "cnn", "-o", "m"), 3, "damaged.npz"),
-        (("reproduce", "--data", "IMAGES", "--out", "r"), 1, "images are needed, there are"),
+        (("reproduce", "--data", "IMAGES", "--out", "r"), 2, "images are needed, there are"),
         (("reproduce", "--seeds", 0, "--data", "IMAGES", "--out", "r"), 2, "at least one seed"),
         (("reproduce", "--method", "pca", "--data", "IMAGES", "--out", "r"), 2, "the paper has no method pca"),
         (("train", "IMAGES", "--method", "ann", "--seed", -1, "-o", "m"), 2, "a seed is 0 or more, not -1"),

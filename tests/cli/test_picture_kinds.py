@@ -46,7 +46,7 @@ def test_turned_jpeg_files_come_back_as_they_are_seen(turned_files: Path) -> Non
         "total": 80,
         "first": "files/000.jpg",
     }
-    assert engram.info(folder / "a.egm").codec == "jpeg-coefficients"
+    assert engram.info(folder / "a.egm").groups[0].codecs == ("jpeg-coefficients",)
     with engram.open(folder / "a.egm") as archive:
         for image, path in zip(archive, sorted(turned_files.iterdir()), strict=True):
             with Image.open(path) as picture:
@@ -62,9 +62,9 @@ def test_plain_pictures_are_packed_in_silence(turned_files: Path) -> None:
 
 
 def test_what_would_be_lost_is_refused_before_anything_is_learned(turned_files: Path) -> None:
-    Image.new("RGBA", (32, 32)).save(turned_files / "079.png")
+    Image.new("CMYK", (32, 32)).save(turned_files / "079.tif")
     done = run(turned_files.parent, "pack", "files", "-o", "a.egm")
-    assert done.returncode == 1
-    reason = "has an alpha channel, which would be lost: convert it to 8-bit gray or RGB first"
-    assert done.stderr == f"engram: files/079.png {reason}\n"
+    assert done.returncode == 2
+    reason = "has CMYK inks, which would be lost: convert it first, to 8-bit RGBA say"
+    assert done.stderr == f"engram: files/079.tif {reason}\n"
     assert not list(turned_files.parent.glob("a.egm*"))

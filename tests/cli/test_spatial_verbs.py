@@ -33,7 +33,7 @@ def test_train_pack_verify_unpack(tmp_path: Path) -> None:
     assert sizes[0] > sizes[1]
     assert abs(found[1]["psnr_db"] - 24) < 0.5
     headers = [result("info", tmp_path / f"{name}.egm") for name in "abc"]
-    assert [header["codec"] for header in headers] == 3 * ["spatial"]
+    assert [header["groups"][0]["codecs"] for header in headers] == 3 * [["spatial"]]
     assert len({header["model_bytes"] for header in headers}) == 1
     assert engram("verify", tmp_path / "a.egm").returncode == 0
     assert engram("unpack", tmp_path / "a.egm", tmp_path / "out.npy").returncode == 0

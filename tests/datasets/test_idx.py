@@ -212,7 +212,7 @@ def test_a_label_out_of_range(tmp_path: Path) -> None:
     [
         (np.zeros(3, np.uint8), "holds 3 labels, not images; give the images file beside it"),
         (np.zeros((3, 4), np.uint8), "holds uint8[3, 4]; images are uint8[n, h, w] or"),
-        (np.zeros((3, 4, 4, 2), np.uint8), "holds uint8[3, 4, 4, 2]; images are"),
+        (np.zeros((3, 4, 4, 5), np.uint8), "holds uint8[3, 4, 4, 5]; images are"),
         (np.zeros((3, 0, 4), np.uint8), "holds uint8[3, 0, 4]; images are"),
     ],
 )

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from engram.datasets import folders, pictures, wardrobe
-from engram.datasets.assortment import MixedSizes
+from engram.datasets.collection import MixedSizes
 from engram.datasets.kinds import UnreadablePicture
 from engram.errors import UsageError
 
@@ -28,7 +28,8 @@ def write(folder: Path, images: np.ndarray, suffix: str, quality: int = 95) -> l
 
 
 def load(paths: list[Path]) -> np.ndarray:
-    return folders.load(paths[0].parent).images
+    [stream] = folders.collection(paths[0].parent).streams()
+    return stream.load().images
 
 
 @pytest.mark.parametrize("images", [GRAY, RGB, GRAY[:1], RGB[:, :1, :1]], ids=["gray", "rgb", "one", "one pixel"])

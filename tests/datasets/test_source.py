@@ -17,7 +17,10 @@ from hypothesis import strategies as st
 from engram import archive as archives
 from engram.codecs.raw import Raw
 from engram.datasets import arrays, catalog, folders, idx, wardrobe
-from engram.datasets.source import NoSuchSplit, TooFewImages, UnknownData, draw_split, load
+from engram.datasets.collection import NoSuchSplit
+from engram.datasets.notices import Notice
+from engram.datasets.selection import of_split
+from engram.datasets.source import TooFewImages, UnknownData, collection, draw_split, load
 from engram.datasets.stream import CannotRead, InMemory
 from engram.errors import UsageError
 from engram.images import ImageSet, Splits
@@ -146,8 +149,8 @@ def test_unknown_names(data: str, message: str) -> None:
         load(data)
     assert raised.value.exit_code == 2
     assert str(raised.value).endswith(
-        "DATA is fashion-mnist, wardrobe (with :train or :test), an IDX file, a folder of pictures, "
-        "or a file .npy, .npz, .egm"
+        "DATA is fashion-mnist, wardrobe (with :train or :test), an IDX file, a folder of pictures, a picture, "
+        "or a file .zip, .tar, .parquet, .npy, .npz, .egm"
     )
 
 
@@ -159,13 +162,29 @@ def test_a_file_of_another_format(content: bytes, tmp_path: Path) -> None:
         load(tmp_path / "a.txt")
 
 
-def test_splits_by_another_name(tmp_path: Path) -> None:
-    with pytest.raises(NoSuchSplit, match=r"^wardrobe:valid: a split is called train or test, not 'valid'$"):
-        load("wardrobe:valid")
+@pytest.mark.usefixtures("small_wardrobe")
+def test_splits_that_there_are_not(tmp_path: Path) -> None:
     arrays.save(tmp_path / "a.npz", FLAT)
-    message = f"{tmp_path / 'a.npz'} does not come divided into train and test; leave out :train"
-    with pytest.raises(NoSuchSplit, match=f"^{re.escape(message)}$"):
-        load(f"{tmp_path / 'a.npz'}:train")
+    save_archive(tmp_path / "a.egm", FLAT)
+    for name in (str(tmp_path / "a.npz"), str(tmp_path / "a.egm")):
+        with pytest.raises(NoSuchSplit, match=f"^{re.escape(name)} has no split 'train'; leave out :train$"):
+            load(f"{name}:train")
+    with pytest.raises(NoSuchSplit, match=r"^wardrobe has no split 'valid'; it has train, test$"):
+        load("wardrobe:valid")
+
+
+def test_a_split_of_any_name(tmp_path: Path) -> None:
+    for number, split in enumerate(("train", "val", "test")):
+        folders.save(FLAT[number : 2 * number + 1], tmp_path / "set" / split, "png")
+    with pytest.warns(Notice, match=r"in neither of the splits train and test: left out; 2 of 6 files"):
+        both = load(tmp_path / "set")
+    assert [len(half) for half in both] == [1, 3]
+    val = load(f"{tmp_path / 'set'}:val")
+    assert isinstance(val, ImageSet)
+    assert val.paths == ("val/00000.png", "val/00001.png")
+    selected = of_split(collection(tmp_path / "set"), "val")
+    np.testing.assert_array_equal(np.stack(list(selected.read(np.array([1, 0])))), val.images[::-1])
+    assert selected.known.paths == val.paths
 
 
 @pytest.mark.parametrize("kind", ["npy", "npz", "idx"])
@@ -176,7 +195,7 @@ def test_a_file_that_cannot_be_read(kind: str, tmp_path: Path, monkeypatch: pyte
     def refuse(*_: object) -> None:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(idx if kind == "idx" else arrays, "stream_set" if kind == "idx" else "stream", refuse)
+    monkeypatch.setattr(idx if kind == "idx" else arrays, "stream_set" if kind == "idx" else "streams", refuse)
     message = f"{tmp_path / name}: could not be read (Permission denied); see to its permissions"
     with pytest.raises(CannotRead, match=f"^{re.escape(message)}$"):
         load(tmp_path / name)
@@ -221,7 +240,7 @@ def test_too_few_images() -> None:
     message = "5,000 train + 2,000 test = 7,000 images are needed, there are 200; ask for fewer"
     with pytest.raises(TooFewImages, match=f"^{re.escape(message)}$") as raised:
         draw_split(NUMBERED, {"train": 5000, "test": 2000}, 0)
-    assert raised.value.exit_code == 1
+    assert raised.value.exit_code == 2
 
 
 def test_fewer_than_no_images() -> None:

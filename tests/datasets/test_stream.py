@@ -25,24 +25,24 @@ from engram.datasets.stream import CannotRead, InMemory
 from engram.images import ImageSet, Splits
 
 DRAWN = wardrobe.draw(40, 0)
-FLAT = ImageSet(DRAWN.images, names=tuple(f"{index:02}.png" for index in range(40)))
+FLAT = ImageSet(DRAWN.images, paths=tuple(f"{index:02}.png" for index in range(40)))
 COLOUR = ImageSet(np.random.default_rng(0).integers(0, 256, (40, 5, 6, 3), np.uint8))
 
 
 def joined(pieces: list[ImageSet]) -> ImageSet:
     labels = [piece.labels for piece in pieces if piece.labels is not None]
-    names = [piece.names for piece in pieces if piece.names is not None]
+    paths = [piece.paths for piece in pieces if piece.paths is not None]
     return ImageSet(
         np.concatenate([piece.images for piece in pieces]),
         np.concatenate(labels) if labels else None,
         pieces[0].class_names,
-        tuple(name for some in names for name in some) if names else None,
+        tuple(path for some in paths for path in some) if paths else None,
     )
 
 
 def equal(one: ImageSet, other: ImageSet) -> bool:
     return (
-        one.fingerprint() == other.fingerprint() and one.class_names == other.class_names and one.names == other.names
+        one.fingerprint() == other.fingerprint() and one.class_names == other.class_names and one.paths == other.paths
     )
 
 
@@ -92,7 +92,7 @@ def test_divided_data_is_a_stream_for_each_half(tmp_path: Path) -> None:
     for data, counts in (
         (tmp_path / "set", [30, 10]),
         (f"{tmp_path / 'set'}:test", [10]),
-        (Splits(DRAWN, FLAT), [40] * 2),
+        (Splits(FLAT, FLAT), [40] * 2),
     ):
         assert [len(part) for part in stream_of(data)] == counts
 
@@ -129,7 +129,7 @@ def test_damage_is_found_where_it_passes(tmp_path: Path) -> None:
 
 def test_a_picture_that_changed_meanwhile_is_named(tmp_path: Path) -> None:
     folders.save(FLAT, tmp_path / "set", "png")
-    found = folders.stream(tmp_path / "set")
+    [found] = stream_of(tmp_path / "set")
     for image in (COLOUR.images[0], np.zeros((28, 28, 3), np.uint8)):
         (tmp_path / "set" / "07.png").write_bytes(encode_picture(image, ".png", 95))
         with pytest.raises(ChangedPicture, match=r"07\.png was changed meanwhile"):

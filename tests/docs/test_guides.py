@@ -13,11 +13,13 @@ from typing import Any
 import fsspec
 import numpy as np
 import pytest
+from PIL import Image
 from test_readme import masked, run_session
 
 import engram
 from engram.codecs import registry
-from engram.datasets import folders, wardrobe
+from engram.datasets import wardrobe
+from engram.images import ImageSet
 
 ROOT = Path(__file__).parents[2]
 GUIDES = ROOT / "docs" / "guides"
@@ -80,15 +82,60 @@ def test_every_guide_is_run_and_the_readme_leads_to_it() -> None:
 
 def test_thumbnails(tmp_path: Path) -> None:
     names = run("thumbnails", tmp_path)
-    before, after = folders.load(tmp_path / "thumbnails"), folders.load(tmp_path / "again")
+    before, after = engram.load("thumbnails"), engram.load("again")
+    assert isinstance(before, ImageSet)
+    assert isinstance(after, ImageSet)
     assert np.array_equal(before.images, after.images)
-    assert before.names == after.names
-    assert before.names is not None
+    assert before.paths == after.paths
+    assert before.paths is not None
     assert names["image"].shape == (28, 20, 1)
     assert np.array_equal(names["image"], names["images"].images[0, :, :20])
     assert [image.shape for image in names["some"]] == [(28, 23, 1), (28, 28, 1)]
-    assert names["name"] == before.names[42]
+    assert names["path"] == before.paths[42] == "Bag/00202.png"
+    assert np.array_equal(names["same"], before.images[42])
     assert (tmp_path / "42-large.png").is_file()
+
+
+def test_folders(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    names = run("folders", tmp_path)
+    assert tree(tmp_path / "again") == tree(tmp_path / "pets")
+    assert names["image"].shape == (28, 21, 1)
+    assert names["ages"].tolist() == [int(path[-8:-4]) % 12 for path in tree(tmp_path / "pets") if "/" in path]
+    assert names["owners"].tolist().count(None) == 15
+    assert {path.split("/")[0] for path in names["unowned"].table["path"]} == {"train", "val"}
+    printed = capsys.readouterr().out
+    assert [line for line in said("folders") if line not in printed] == []
+    with engram.open(tmp_path / "owners.egm") as archive:
+        assert archive.class_names == ("Ann",)
+
+
+def test_growing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    names = run("growing", tmp_path)
+    with Image.open(tmp_path / "wednesday" / "hats" / "3.png") as picture:
+        assert np.array_equal(names["hat"], np.asarray(picture))
+    assert len(names["hats"]) == 5
+    printed = capsys.readouterr().out
+    assert [line for line in said("growing") if line not in printed] == []
+
+
+def test_python(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    names = run("python", tmp_path)
+    assert np.array_equal(names["image"], names["same"])
+    assert [image.shape for image in names["some"]] == [(28, 23, 1), (28, 21, 1), (28, 22, 1)]
+    assert len(list((tmp_path / "cats").rglob("*.png"))) == len(names["cats"]) == 65
+    with engram.open(tmp_path / "cats.egm") as archive:
+        assert list(archive.paths or ()) == names["cats"].table["path"].tolist()
+    assert said("python")[-1] in capsys.readouterr().out
+
+
+def said(guide: str) -> list[str]:
+    """What a guide's comments beside `print` say that it prints."""
+    code = "".join(text for language, text in blocks(guide) if language == "python")
+    return re.findall(r"^ *print\(.*\)  # (.*)$", code, re.MULTILINE)
+
+
+def tree(folder: Path) -> list[str]:
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
 
 
 def test_billion(tmp_path: Path) -> None:
@@ -113,6 +160,7 @@ def test_pictures(tmp_path: Path) -> None:
 def test_training(tmp_path: Path) -> None:
     names = run("training", tmp_path)
     assert names["pictures"].shape[1:] == (1, 28, 28)
+    assert {label for _, label in names["shirts"]} == {6}
     assert names["loss"] < 2.3
 
 

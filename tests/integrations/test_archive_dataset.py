@@ -102,6 +102,34 @@ def test_what_a_transform_makes_is_the_image(small: tuple[Path, ImageSet]) -> No
     assert torch.equal(batch["sum"], dataset[:][0]["sum"])
 
 
+@pytest.mark.parametrize("memory_bytes", MEMORIES)
+@pytest.mark.parametrize("shape", [(300, 20, 1), (20, 18, 4)])
+def test_tiles_and_layers_are_put_together(shape: tuple[int, int, int], memory_bytes: int, tmp_path: Path) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (9, *shape), np.uint8)
+    engram.pack(pixels, tmp_path / "a.egm", budget=0, block_size=4)
+    dataset = ArchiveDataset(tmp_path / "a.egm", dtype=torch.uint8, memory_bytes=memory_bytes)
+    assert np.array_equal(dataset[[7, 0]].permute(0, 2, 3, 1).numpy(), pixels[[7, 0]])
+    assert np.array_equal(torch.cat(list(dataset.loader(4))).permute(0, 2, 3, 1).numpy(), pixels)
+    shuffled = torch.cat(list(dataset.loader(4, shuffle=True))).permute(0, 2, 3, 1).numpy()
+    assert sorted(each.tobytes() for each in shuffled) == sorted(each.tobytes() for each in pixels)
+
+
+@pytest.mark.parametrize("memory_bytes", MEMORIES)
+def test_16_bits_are_floats(memory_bytes: int, tmp_path: Path) -> None:
+    pixels = np.random.default_rng(0).integers(0, 1 << 16, (20, 4, 3, 1), np.uint16)
+    engram.pack(pixels, tmp_path / "a.egm", budget=0, block_size=8)
+    found = ArchiveDataset(tmp_path / "a.egm", memory_bytes=memory_bytes)[[11, 3]]
+    assert np.array_equal(found.mul(65535).round().permute(0, 2, 3, 1).numpy(), pixels[[11, 3]])
+    with pytest.raises(UsageError, match=r"has images of 16 bits, which are given as torch\.float32"):
+        ArchiveDataset(tmp_path / "a.egm", dtype=torch.uint8)
+
+
+def test_images_of_many_sizes_are_refused(tmp_path: Path) -> None:
+    engram.pack([np.zeros((3, 4 + n, 1), np.uint8) for n in range(2)], tmp_path / "a.egm", budget=0)
+    with pytest.raises(UsageError, match="has pictures of many sizes, and one is needed here"):
+        ArchiveDataset(tmp_path / "a.egm")
+
+
 def test_another_dtype_is_refused(small: tuple[Path, ImageSet]) -> None:
     with pytest.raises(UsageError, match=r"^images are given as torch\.float32 or torch\.uint8, not torch\.float64$"):
         ArchiveDataset(small[0], dtype=torch.float64)
@@ -203,7 +231,7 @@ def test_damage_is_named(write: Write, memory_bytes: int) -> None:
     path, _ = write(20)
     data = bytearray(path.read_bytes())
     with engram.open(path) as archive:
-        data[int(archive.file.directory.block_offsets[1]) + 3] ^= 1
+        data[archive.segment(0).span(1)[0] + 3] ^= 1
     path.write_bytes(data)
     with pytest.raises(CorruptBlock, match=r"block 1 \(images 8 to 15\) is damaged") as caught:
         ArchiveDataset(path, memory_bytes=memory_bytes)[[0, 9]]

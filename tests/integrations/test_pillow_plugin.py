@@ -38,6 +38,28 @@ def test_frames_are_the_images(write: Write, shape: tuple[int, int, int], count:
         assert sum(1 for _ in ImageSequence.Iterator(picture)) == count
 
 
+def test_each_frame_has_a_size_and_a_mode_of_its_own(tmp_path: Path) -> None:
+    draw = np.random.default_rng(0)
+    modes = {"L": (5, 4, 1), "LA": (5, 4, 2), "RGB": (7, 3, 3), "RGBA": (2, 300, 4), "I;16": (5, 4, 1)}
+    images = [draw.integers(0, 256, shape, np.uint8) for shape in modes.values()]
+    images[-1] = images[-1].astype(np.uint16) * 251
+    engram.pack(images, tmp_path / "a.egm", budget=0)
+    with Image.open(tmp_path / "a.egm") as picture:
+        for frame, (mode, image) in enumerate(zip(modes, images, strict=True)):
+            picture.seek(frame)
+            assert (picture.mode, picture.size) == (mode, (image.shape[1], image.shape[0]))
+            assert np.array_equal(np.asarray(picture).reshape(image.shape), image)
+
+
+def test_a_kind_that_pillow_has_no_mode_for(tmp_path: Path) -> None:
+    images = [np.zeros((3, 3, 1), np.uint8), np.full((3, 3, 3), 1000, np.uint16)]
+    engram.pack(images, tmp_path / "a.egm", budget=0)
+    with Image.open(tmp_path / "a.egm") as picture:
+        assert np.array_equal(np.asarray(picture), images[0][..., 0])
+        with pytest.raises(OSError, match="Pillow has no mode for image 1, which is rgb16"):
+            picture.seek(1)
+
+
 def test_a_file_without_a_name(write: Write) -> None:
     path, images = write(20)
     with open(path, "rb") as file, Image.open(file) as picture:
@@ -55,9 +77,8 @@ def test_what_was_loaded_stays_and_the_file_is_closed(write: Write) -> None:
         kept = picture.copy()
     assert np.array_equal(np.asarray(picture), np.asarray(kept))
     assert np.array_equal(np.asarray(kept), images.images[3, :, :, 0])
-    picture.seek(4)
     with pytest.raises(OSError, match="was closed"):
-        picture.load()
+        picture.seek(4)
 
 
 def test_registering_again_changes_nothing() -> None:
@@ -84,7 +105,7 @@ def test_a_damaged_image_is_named_and_the_others_are_there(write: Write) -> None
     path, images = write(20)
     data = bytearray(path.read_bytes())
     with engram.open(path) as archive:
-        data[int(archive.file.directory.block_offsets[1]) + 3] ^= 1
+        data[archive.segment(0).span(1)[0] + 3] ^= 1
     path.write_bytes(data)
     with Image.open(path) as picture:
         picture.seek(8)

@@ -22,10 +22,10 @@ import typer
 from typer.testing import CliRunner
 
 from engram import archive
-from engram.archive import packing
+from engram.archive import engines, ranges
 from engram.archive import writer as writing
+from engram.archive.engines import pack_by
 from engram.archive.errors import ResumeMismatch
-from engram.archive.packing import pack_by
 from engram.archive.ranges import NotShared, RangeEncoder
 from engram.cli import archives
 from engram.cli.packing import pack as pack_verb
@@ -82,7 +82,8 @@ def cluster(simulated: Any) -> Iterator[Cluster]:
 @pytest.fixture(autouse=True)
 def small_groups(monkeypatch: pytest.MonkeyPatch) -> None:
     """Ranges of 32 images of 12 bytes."""
-    monkeypatch.setattr(writing, "GROUP_BYTES", RANGE * 12)
+    for module in (writing, ranges):
+        monkeypatch.setattr(module, "BATCH_BYTES", RANGE * 12)
 
 
 @pytest.fixture
@@ -124,8 +125,8 @@ def whole(data: str, codec: Codec, path: Path) -> bytes:
     return path.read_bytes()
 
 
-def packed_by(engine: packing.Engine, data: str, codec: Codec, path: Path, **options: Any) -> archive.Packed:
-    return pack_by(engine, data, source.stream(data), codec, path, block_size=16, **options)
+def packed_by(engine: engines.Engine, data: str, codec: Codec, path: Path, **options: Any) -> archive.Packed:
+    return pack_by(engine, data, source.Reading(), source.collection(data), codec, path, block_size=16, **options)
 
 
 @pytest.mark.parametrize("codec", [ray_codecs.Quick, ray_codecs.Dying, ray_codecs.Failing])
@@ -176,18 +177,18 @@ INTERRUPTED = """
 import signal
 import sys
 from pathlib import Path
-from engram.archive import writer
-from engram.archive.packing import pack_by
+from engram.archive import ranges, writer
+from engram.archive.engines import pack_by
 from engram.datasets import source
 from engram.integrations.ray import Cluster
 import ray_codecs
 
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs begin by ignoring it
 address, data, out, signals = sys.argv[1:]
-writer.GROUP_BYTES = 32 * 12
+writer.BATCH_BYTES = ranges.BATCH_BYTES = 32 * 12
 with Cluster(address) as engine:
     codec = ray_codecs.Waiting((4, 3, 1), Path(signals))
-    pack_by(engine, data, source.stream(data), codec, out, block_size=16)
+    pack_by(engine, data, source.Reading(), source.collection(data), codec, out, block_size=16)
 """
 
 
@@ -249,7 +250,7 @@ def test_a_disk_that_fills_on_a_node(cluster: Cluster, data: str, tmp_path: Path
 def test_a_node_with_another_engram(
     cluster: Cluster, data: str, tmp_path: Path, signals: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(packing, "version", lambda name: "9.9")
+    monkeypatch.setattr(engines, "version", lambda name: "9.9")
     with pytest.raises(OtherVersion, match=r"^node .* has engram [0-9.]+, and engram 9\.9 packs; install that on all"):
         packed_by(cluster, data, ray_codecs.Quick(SHAPE, signals), tmp_path / "a.egm")
     assert sorted(os.listdir(tmp_path)) == ["data.npy", "signals"]

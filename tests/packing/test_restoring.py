@@ -7,7 +7,7 @@ import pytest
 from engram.codecs.dial import largest_error_for
 from engram.codecs.goals import Goal, LargestError, Quality, Size
 from engram.datasets import wardrobe
-from engram.packing.learners import Collection, pixels
+from engram.packing.learners import Sample, pixels
 from engram.training.budget import Budget
 
 SAMPLE, MEASURED = wardrobe.draw(600, 0), wardrobe.draw(64, 1)
@@ -15,7 +15,7 @@ SAMPLE, MEASURED = wardrobe.draw(600, 0), wardrobe.draw(64, 1)
 
 def learned(goal: Goal, images: int, steps: int = 60) -> list[tuple[str, int]]:
     """The ids and the largest errors of the codecs that are learned, each measured."""
-    candidates = pixels(goal, Collection(SAMPLE, MEASURED, images), Budget(steps=steps), None)
+    candidates = pixels(goal, Sample(SAMPLE, MEASURED, images), Budget(steps=steps), None)
     assert all(goal.is_met(candidate) for candidate in candidates[-1:] if not isinstance(goal, Size))
     return [(candidate.codec.id, candidate.codec.max_error or 0) for candidate in candidates]
 

@@ -12,11 +12,12 @@ import zlib
 import numpy as np
 from independent_codecs import DECODERS
 
-MAGIC = bytes.fromhex("89 45 47 4d 0d 0a 1a 0a")
+MAGIC = bytes.fromhex("89 45 47 4d 0d 0a 1a 0a 02 00 00 00")
+END_MAGIC = bytes.fromhex("89 45 47 54 0d 0a 1a 0a")
 
 
 class Refused(Exception):
-    """The bytes are not an archive of version 1."""
+    """The bytes are not an archive of version 2."""
 
 
 def require(condition, message):
@@ -25,216 +26,264 @@ def require(condition, message):
 
 
 def read(data, model=None):
-    """The archive's content: images, labels, class_names, names, header."""
-    header, model_offset = read_header(data)
-    footer = read_footer(data)
-    require(footer["header_checksum"] == crc(data[: model_offset - 4]), "footer of another header")
-    block_size, count = header["block_size"], footer["count"]
-    blocks = -(-count // block_size)
-
-    lengths, checksums, index_offset = read_index(data, footer, blocks)
-    embedded = header["model"]["embedded"]
-    model_bytes = header["model"]["bytes"] if embedded else 0
-    if embedded:
-        model = data[model_offset : model_offset + model_bytes]
-    require(model is not None and len(model) == header["model"]["bytes"], "no such model")
-    require(hashlib.sha256(model).hexdigest() == header["model"]["sha256"], "another model")
-
-    offset = model_offset + model_bytes
-    coded = []
-    for length, checksum in zip(lengths, checksums, strict=True):
-        coded.append(data[offset : offset + length])
-        require(crc(coded[-1]) == checksum, "damaged block")
-        offset += length
-    sections = {}
-    for name in ("class_names", "labels", "names"):
-        length, checksum = footer[name]
-        section = data[offset : offset + length]
-        require(crc(section) == checksum, "damaged section")
-        sections[name] = inflate(section) if length else None
-        offset += length
-    require(offset == index_offset, "bytes that belong to nothing")
-
-    shape = tuple(header["config"]["image_shape"])
-    images = np.empty((count, *shape), np.uint8)
-    for number, block in enumerate(coded):
-        first = number * block_size
-        stop = min(first + block_size, count)
-        images[first:stop] = DECODERS[header["codec"]](header["config"], model, block, stop - first)
-    class_names = read_class_names(sections["class_names"])
-    return {
-        "header": header,
-        "images": images,
-        "class_names": class_names,
-        "labels": read_labels(sections["labels"], count, len(class_names)),
-        "names": read_names(sections["names"], count),
-    }
+    """The content of a file: images, a list; columns and their categories, each a list by its name; files."""
+    require(data[:12] == MAGIC, "not an archive of version 2")
+    before = read_directory(data)["before"]
+    segments, start = [], 12
+    for number, stop in enumerate([*(each["stop"] for each in before), len(data)]):
+        require(start < stop <= len(data), "segments that do not lie one after another")
+        directory = read_directory(data[:stop])
+        require(directory["before"] == before[:number], "another history")
+        segments.append((directory, *read_boxes(data[start:stop], directory)))
+        if stop < len(data):
+            named = {"stop": stop, "rows": directory["rows"], "crc32": trailer(data[:stop])[1]}
+            require(before[number] == named, "another segment")
+        start = stop
+    return join(segments, model)
 
 
-BUNDLE_MAGIC = bytes.fromhex("89 45 42 4E 0d 0a 1a 0a")
+def read_set(files):
+    """The content of a shard set, whose files are given by their names."""
+    manifest = parse_json(files["shards.json"])
+    require(manifest["engram_shards"] == 2, "another version")
+    segments = []
+    for shard in manifest["shards"]:
+        data, directory = files[shard["name"]], shard["directory"]
+        check_directory(directory)
+        require(directory["before"] == [] and len(data) == shard["bytes"], "another shard")
+        require(data[:12] == MAGIC and trailer(data)[1] == shard["crc32"], "another shard")
+        segments.append((directory, *read_boxes(data[12:], directory)))
+    return join(segments, None if manifest["model"] is None else files[manifest["model"]])
 
 
-def read_any(data, model=None):
-    """The content of an archive or a bundle."""
-    return (read_bundle if data[-8:] == BUNDLE_MAGIC else read)(data, model)
+def join(segments, model):
+    """What the rows of all segments have."""
+    models = {sha256: data for _, found, _ in segments for sha256, data in found.items()}
+    if model is not None:
+        models.setdefault(hashlib.sha256(model).hexdigest(), model)
+    images, columns, categories, files = [], {}, {}, {}
+    for directory, _, boxes in segments:
+        pieces = iter(boxes)
+        cells = [read_group(directory, group, models, pieces) for group in directory["groups"]]
+        read = {head["name"]: read_column(head, directory["rows"], pieces) for head in directory["columns"]}
+        table = {name: values for name, (values, _) in read.items()}
+        files |= {name: inflate(next(pieces), 2**28) for name in directory["files"]}
+        for name in table:
+            columns.setdefault(name, [None] * len(images))
+            require(set(categories.get(name, ())) <= set(read[name][1]), "a category that was forgotten")
+            categories[name] = read[name][1]
+        for name in columns:
+            columns[name] += table.get(name, [None] * directory["rows"])
+        images += place(directory, cells, table)
+    require(None not in columns.get("path", ()), "a row without a path")
+    shown = {name: values for name, values in columns.items() if name[0] != "."}
+    return {"images": images, "columns": shown, "categories": categories, "files": files}
 
 
-def read_bundle(data, model=None):
-    """The content of a bundle; images is a list, for they may be of many sizes."""
-    require(data[-8:] == BUNDLE_MAGIC, "no trailer")
-    length, checksum = struct.unpack("<II", data[-16:-8])
-    require(length <= min(2**26, len(data) - 16), "directory too long")
-    text = data[len(data) - 16 - length : -16]
-    require(crc(text) == checksum, "damaged directory")
-    directory = json.loads(text)
-    require(set(directory) == {"engram_bundle", "headers", "parts"}, "directory keys")
-    require(directory["engram_bundle"] == 1, "another version")
-    end, models, before = 0, {}, ()
-    images, labels, names = [], [], []
-    for part in directory["parts"]:
-        require(set(part) == {"images", "members", "order", "sizes"}, "part keys")
-        found = []
-        for member in part["members"]:
-            require(set(member) == {"bytes", "footer_crc32", "header", "images", "offset"}, "member keys")
-            require(member["offset"] >= end and (member["offset"] == 0) == (end == 0), "overlap")
-            end = member["offset"] + member["bytes"]
-            archive = data[member["offset"] : end]
-            header = directory["headers"][member["header"]]
-            sha256 = header["model"]["sha256"]
-            found.append(read(archive, models.get(sha256, model)))
-            if header["model"]["embedded"]:
-                _, start = read_header(archive)
-                models.setdefault(sha256, archive[start : start + header["model"]["bytes"]])
-            require(found[-1]["header"] == header, "another header")
-            require(len(found[-1]["images"]) == member["images"], "another count")
-            require(struct.unpack("<I", archive[-12:-8])[0] == member["footer_crc32"], "another footer")
-            require(found[-1]["class_names"][: len(before)] == before, "other classes")
-            before = found[-1]["class_names"]
-        sections = {}
-        for name in ("order", "sizes"):
-            sections[name] = None
-            if part[name] is not None:
-                require(part[name]["offset"] >= end, "overlap")
-                end = part[name]["offset"] + part[name]["bytes"]
-                section = data[part[name]["offset"] : end]
-                require(crc(section) == part[name]["crc32"], "damaged section")
-                sections[name] = inflate(section)
-        images_of, labels_of, names_of = read_part(part, found, sections)
-        images, labels, names = images + images_of, labels + labels_of, names + names_of
-    require(end <= len(data) - 16 - length, "overlap")
-    require(len({len(set(map(type, each))) for each in (labels, names)} - {0, 1}) == 0, "known of some images")
-    unknown = [None] * len(images)
-    return {
-        "images": images,
-        "class_names": before,
-        "labels": None if labels == unknown else np.array(labels, np.int64),
-        "names": None if names == unknown else tuple(names),
-    }
+# ---------------------------------------------------------------------------------------------------------- the file
 
 
-def read_part(part, found, sections):
-    """Images, labels and names of a part, None in the place of what is not known."""
-    require((len(found) == 1) == (sections["order"] is None), "order")
-    order = np.zeros(part["images"], int)
-    if len(found) > 1:
-        order = np.frombuffer(sections["order"], "u1" if len(found) <= 256 else "<u2")
-    counts = [int((order == number).sum()) for number in range(len(found))]
-    require(len(order) == part["images"] and counts == [len(each["images"]) for each in found], "order")
-    over = np.zeros((2, part["images"]), int)
-    if sections["sizes"] is not None:
-        require(len(sections["sizes"]) == 4 * part["images"], "sizes")
-        over = np.frombuffer(sections["sizes"], "<u2").reshape(2, -1).astype(int)
-    images, labels, names, at = [], [], [], [0] * len(found)
-    for number, rows, columns in zip(order, *over, strict=True):
-        member, row = found[number], at[number]
-        at[number] += 1
-        height, width = member["images"].shape[1:3]
-        require(rows < height and columns < width, "sizes")
-        images.append(member["images"][row, : height - rows, : width - columns])
-        labels.append(None if member["labels"] is None else int(member["labels"][row]))
-        names.append(None if member["names"] is None else member["names"][row])
-    return images, labels, names
+def trailer(data):
+    require(len(data) >= 28 and data[-8:] == END_MAGIC, "no trailer")
+    return struct.unpack("<II", data[-16:-8])
 
 
-def crc(data):
-    return zlib.crc32(data)
+def read_directory(data):
+    """That of the last segment."""
+    length, checksum = trailer(data)
+    require(12 + length + 16 <= len(data), "directory too long")
+    deflated = data[len(data) - 16 - length : -16]
+    require(zlib.crc32(deflated) == checksum, "damaged directory")
+    directory = parse_json(inflate(deflated, min(2**22, 64 * length)))
+    check_directory(directory)
+    return directory
 
 
-def read_header(data):
-    require(data[:8] == MAGIC, "not an archive")
-    version, length = struct.unpack("<II", data[8:16])
-    require(version == 1, "another version")
-    require(length <= 2**20, "header too long")
-    box, checksum = data[: 16 + length], data[16 + length : 20 + length]
-    require(checksum == struct.pack("<I", crc(box)), "damaged header")
-    header = json.loads(data[16 : 16 + length])
-    require(set(header) == {"block_size", "codec", "config", "model"}, "header keys")
-    require(set(header["model"]) == {"bytes", "embedded", "sha256"}, "header keys")
-    height, width, channels = header["config"]["image_shape"]
-    require(1 <= header["block_size"] <= 65536, "block size")
-    require(1 <= height <= 65535 and 1 <= width <= 65535 and channels in (1, 3), "image shape")
-    require(header["block_size"] * height * width * channels <= 2**28, "block too large")
-    return header, 20 + length
+def check_directory(directory):
+    require(directory["needs"] == [], "a newer engram is needed")
+    lists = [directory[key] for key in ("models", "codings", "groups", "columns", "files", "before")]
+    require(max(map(len, lists)) <= 4096, "too many entries")
+    for group in directory["groups"]:
+        layers = KINDS[group["kind"]]
+        shapes = [directory["codings"][number]["config"]["image_shape"] for number in group["codings"]]
+        height, width, _ = shapes[0]
+        require(shapes == [[height, width, channels] for channels in layers], "layers")
+        require(1 <= height <= 16384 and 1 <= width <= 16384 and 1 <= group["block_size"] <= 65536, "sizes")
+        require(group["block_size"] * height * width * sum(layers) <= 2**28, "block too large")
+    cells = sum(group["cells"] for group in directory["groups"])
+    columns = [head["name"] for head in directory["columns"]]
+    require(directory["rows"] <= cells or ".cell" in columns, "rows")
+    require((directory["rows"] == 0) == (cells == 0), "rows")
+    for names in (directory["files"], columns):
+        require(len(set(names)) == len(names), "one name twice")
 
 
-def read_footer(data):
-    require(data[-8:] == MAGIC, "no footer")
-    fields = struct.unpack("<Q QI QI QI II II", data[-68:-8])
-    require(fields[-1] == crc(data[-68:-12]), "damaged footer")
-    require(1 <= fields[7] <= 4, "index width")
-    return {
-        "count": fields[0],
-        "class_names": fields[1:3],
-        "labels": fields[3:5],
-        "names": fields[5:7],
-        "width": fields[7],
-        "index_checksum": fields[8],
-        "header_checksum": fields[9],
-    }
+def read_boxes(segment, directory):
+    """(models by their SHA-256, all pieces) of a segment."""
+    models, at = {}, 0
+    for model in directory["models"]:
+        if model["embedded"]:
+            data = segment[at : at + model["bytes"]]
+            require(hashlib.sha256(data).hexdigest() == model["sha256"], "damaged model")
+            models[model["sha256"]], at = data, at + model["bytes"]
+    chunks = -(-directory["rows"] // 16384)
+    count = sum(-(-group["cells"] // group["block_size"]) for group in directory["groups"]) + len(directory["files"])
+    count += sum((head["type"] == "category") + chunks for head in directory["columns"])
+    width, end = directory["width"], len(segment) - 16 - trailer(MAGIC + segment)[0]
+    require(at + count * (width + 4) <= end, "index too long")
+    index = segment[end - count * (width + 4) : end]
+    require(zlib.crc32(index) == directory["index_crc32"], "damaged index")
+    lengths = [int.from_bytes(index[k * width : (k + 1) * width], "little") for k in range(count)]
+    require(width == max(1, -(-max(lengths, default=0).bit_length() // 8)), "index too wide")
+    pieces = []
+    for length, checksum in zip(lengths, struct.unpack(f"<{count}I", index[count * width :]), strict=True):
+        pieces.append(segment[at : at + length])
+        require(zlib.crc32(pieces[-1]) == checksum, "damaged piece")
+        at += length
+    require(at == end - len(index), "bytes that belong to nothing")
+    return models, pieces
 
 
-def read_index(data, footer, blocks):
-    width = footer["width"]
-    offset = len(data) - 68 - blocks * (width + 4)
-    require(offset >= 0, "index too long")
-    index = data[offset:-68]
-    require(crc(index) == footer["index_checksum"], "damaged index")
-    lengths = [int.from_bytes(index[k * width : (k + 1) * width], "little") for k in range(blocks)]
-    return lengths, struct.unpack(f"<{blocks}I", index[blocks * width :]), offset
+def parse_json(data):
+    def once(pairs):
+        require(len(dict(pairs)) == len(pairs), "a key twice")
+        return dict(pairs)
+
+    value = json.loads(data.decode(), object_pairs_hook=once, parse_constant=lambda name: require(False, name))
+    json.dumps(value, ensure_ascii=False).encode()
+    return value
 
 
-def inflate(section):
+def inflate(piece, most):
     stream = zlib.decompressobj()
-    text = stream.decompress(section)
-    require(stream.eof and not stream.unused_data, "section is not one zlib stream")
-    return text
+    data = stream.decompress(piece, most + 1)
+    require(stream.eof and not stream.unused_data and len(data) <= most, "not one zlib stream")
+    return data
 
 
-def read_class_names(text):
-    return () if text is None else tuple(json.loads(text))
+# ---------------------------------------------------------------------------------------------------------- pictures
+
+PLACES = (".group", ".cell", ".height", ".width")
+KINDS = {"gray": (1,), "gray-alpha": (1, 1), "rgb": (3,), "rgba": (3, 1), "gray16": (1, 1), "rgb16": (3, 3)}
 
 
-def read_labels(text, count, classes):
-    if text is None:
-        return None
-    labels = np.frombuffer(text, "u1" if classes <= 256 else "<u2")
-    require(len(labels) == count and (labels < classes).all(), "labels")
-    return labels.astype(np.int64)
+def read_group(directory, group, models, pieces):
+    """All cells of a group."""
+    cells = []
+    for first in range(0, group["cells"], group["block_size"]):
+        data, count = next(pieces), min(group["block_size"], group["cells"] - first)
+        layers = []
+        for number in group["codings"]:
+            coding, part = directory["codings"][number], data
+            if len(layers) < len(group["codings"]) - 1:
+                (length,) = struct.unpack_from("<I", data)
+                require(4 + length <= len(data), "a layer is too long")
+                part, data = data[4 : 4 + length], data[4 + length :]
+            model = b"" if coding["model"] is None else models[directory["models"][coding["model"]]["sha256"]]
+            layers.append(DECODERS[coding["id"]](coding["config"], model, part, count))
+        if group["kind"].endswith("16"):
+            layers = [layers[0].astype(np.uint16) * 256 + layers[1]]
+        cells.extend(np.concatenate(layers, axis=-1))
+    return cells
 
 
-def read_names(text, count):
-    if text is None:
-        return None
-    names, before, at = [], b"", 0
-    while at < len(text):
-        if text[at]:
+def place(directory, cells, table):
+    """The pictures, put together of the cells of all groups."""
+    images, taken = [], [0] * len(cells)
+    require(all(None not in table.get(name, ()) for name in PLACES), "a row without a place")
+    for row in range(directory["rows"]):
+        group = table[".group"][row] if ".group" in table else 0
+        shape, *_ = (directory["codings"][number]["config"] for number in directory["groups"][group]["codings"])
+        cell_height, cell_width, _ = shape["image_shape"]
+        height = table[".height"][row] if ".height" in table else cell_height
+        width = table[".width"][row] if ".width" in table else cell_width
+        require(1 <= height <= 16384 and 1 <= width <= 16384, "sides")
+        down, across = -(-height // cell_height), -(-width // cell_width)
+        require(down * across <= 65536, "too many cells")
+        first = table[".cell"][row] if ".cell" in table else taken[group]
+        taken[group] += down * across
+        mine = cells[group][first : first + down * across]
+        require(first >= 0 and len(mine) == down * across, "cells that there are not")
+        rows = [np.concatenate(mine[k * across : (k + 1) * across], axis=1) for k in range(down)]
+        images.append(np.concatenate(rows)[:height, :width])
+    require(".cell" in table or taken == [len(each) for each in cells], "cells that belong to nothing")
+    return images
+
+
+# ----------------------------------------------------------------------------------------------------------- columns
+
+
+def read_column(head, rows, pieces):
+    """(the values of a column, None for a missing one; its categories)."""
+    categories, found = [], []
+    if head["type"] == "category":
+        categories = read_texts(inflate(next(pieces), 2**26), head["categories"])
+        require(len(set(categories)) == len(categories) <= 65536, "categories")
+    for first in range(0, rows, 16384):
+        data, count = inflate(next(pieces), 2**26), min(16384, rows - first)
+        require(data[:1] in (b"\0", b"\1"), "mask")
+        present, at = [True] * count, 1
+        if data[0]:
+            at += -(-count // 8)
+            present = read_bits(data[1:at], count)
+        values = iter(read_values(head["type"], data[at:], sum(present), categories))
+        found += [next(values) if there else None for there in present]
+    return found, categories
+
+
+def read_bits(data, count):
+    require(len(data) == -(-count // 8), "bits")
+    bits = np.unpackbits(np.frombuffer(data, np.uint8)).astype(bool).tolist()
+    require(not any(bits[count:]), "bits after the last")
+    return bits[:count]
+
+
+def read_values(kind, data, count, categories):
+    """The values that there are."""
+    if kind == "integer":
+        require(len(data) >= 9 and data[0] <= 8 and len(data) == 9 + data[0] * count, "integers")
+        least = int.from_bytes(data[1:9], "little", signed=True)
+        more = [int.from_bytes(data[9 + row :: count], "little") for row in range(count)]
+        return [(least + each + 2**63) % 2**64 - 2**63 for each in more]
+    if kind == "number":
+        require(len(data) == 8 * count, "numbers")
+        return [struct.unpack("<d", data[row::count])[0] for row in range(count)]
+    if kind == "boolean":
+        return read_bits(data, count)
+    if kind == "category":
+        numbers = np.frombuffer(data, "u1" if len(categories) <= 256 else "<u2").tolist()
+        require(len(numbers) == count and max(numbers, default=-1) < len(categories), "categories")
+        return [categories[number] for number in numbers]
+    require(kind in ("text", "json"), "another type")
+    found = read_texts(data, count)
+    return found if kind == "text" else [parse_json(each.encode()) for each in found]
+
+
+def read_texts(data, count):
+    """The texts of records."""
+    found, before, at = [], b"", 0
+    while at < len(data):
+        if data[at]:
             front, digits, rest = re.fullmatch(rb"(.*?)([0-9]+)([^0-9]*)", before, re.DOTALL).groups()
-            before = front + str(int(digits) + text[at]).encode().rjust(len(digits), b"0") + rest
+            require(len(digits) <= 18, "a long number")
+            before = front + str(int(digits) + data[at]).encode().rjust(len(digits), b"0") + rest
             at += 1
         else:
-            shared, length = text[at + 1], text[at + 2]
-            before = before[:shared] + text[at + 3 : at + 3 + length]
-            at += 3 + length
-        names.append(before.decode())
-    require(at == len(text) and len(names) == count, "names")
-    return tuple(names)
+            shared, at = read_length(data, at + 1)
+            length, at = read_length(data, at)
+            require(shared <= len(before) and at + length <= len(data), "a record takes too much")
+            before, at = before[:shared] + data[at : at + length], at + length
+        found.append(before.decode())
+        require(len(before) <= 2**20, "a long text")
+    require(len(found) == count, "another number of texts")
+    require(sum(len(text.encode()) for text in found) <= 2**26, "long texts")
+    return found
+
+
+def read_length(data, at):
+    length = 0
+    for byte in range(4):
+        length += (data[at + byte] & 127) << 7 * byte
+        if data[at + byte] < 128:
+            return length, at + byte + 1
+    raise Refused("a length without an end")

@@ -1,42 +1,41 @@
-"""Archives: many images of one size in one file (`.egm`, see FORMAT.md), each found without reading the others."""
+"""Archives: tables of pictures in one file (`.egm`, see FORMAT.md), each found without reading the others."""
 
+from engram.archive.about import Info
 from engram.archive.appending import Appended, append
-from engram.archive.breakdown import Breakdown
+from engram.archive.archive import Archive
 from engram.archive.errors import CorruptArchive
-from engram.archive.grown import Grown
-from engram.archive.mixed import Mixed
-from engram.archive.mixing import pack_mixed
+from engram.archive.layers import Coder
 from engram.archive.opening import info, open
-from engram.archive.reader import Archive
-from engram.archive.sequence import Reader
+from engram.archive.packing import Packed, pack, pack_collection
 from engram.archive.sharding import shard
-from engram.archive.shards import ShardSet
 from engram.archive.source import load
+from engram.archive.table_writer import check_table
 from engram.archive.unpacking import Unpacked, unpack
 from engram.archive.verification import Verification, verify
-from engram.archive.writer import DEFAULT_BLOCK_SIZE, Packed, Writer, check_known, pack
+from engram.archive.view import Pictures, Table, View
+from engram.archive.writer import DEFAULT_BLOCK_SIZE, Writer
 
 __all__ = [
     "DEFAULT_BLOCK_SIZE",
     "Appended",
     "Archive",
-    "Breakdown",
+    "Coder",
     "CorruptArchive",
-    "Grown",
-    "Mixed",
+    "Info",
     "Packed",
-    "Reader",
-    "ShardSet",
+    "Pictures",
+    "Table",
     "Unpacked",
     "Verification",
+    "View",
     "Writer",
     "append",
-    "check_known",
+    "check_table",
     "info",
     "load",
     "open",
     "pack",
-    "pack_mixed",
+    "pack_collection",
     "shard",
     "unpack",
     "verify",

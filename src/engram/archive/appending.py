@@ -1,41 +1,50 @@
 """Images added to an archive without rewriting it: `engram append`.
 
-They are encoded to an archive of their own beside it, `x.egm.more`, which is then copied to its end, with a directory
-after it that names both. Until the last byte is on the disk readers are told by a file beside it, `x.egm.append`, how
-long the archive was; so they see the old state or the new, also after a power cut.
+They are encoded to a segment of their own beside it, `x.egm.more`, which is then copied to its end. Until the last byte
+is on the disk readers are told by a file beside it, `x.egm.append`, how long the archive was; so they see the old state
+or the new, also after a power cut.
 """
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
-from hashlib import sha256
-from itertools import repeat
+from functools import partial
+from itertools import count
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from engram import storage
-from engram.archive import bundle, shipped
-from engram.archive.breakdown import Breakdown
-from engram.archive.bundle import Bundle, Member, Part
-from engram.archive.directory import Directory
+from engram.archive import shards, shipped
+from engram.archive.about import Info
+from engram.archive.archive import Archive
 from engram.archive.extension import extend, growing
-from engram.archive.file import GivenModel
-from engram.archive.grown import Grown
-from engram.archive.layout import Header
+from engram.archive.format import Before
+from engram.archive.layers import Coder
+from engram.archive.models import GivenModel
 from engram.archive.opening import open
-from engram.archive.reader import Archive
-from engram.archive.writer import Writer
+from engram.archive.packing import placement, write_collection
+from engram.archive.segment import read_directories
+from engram.archive.writer import DEFAULT_BLOCK_SIZE, Writer
 from engram.codecs.contract import Codec
+from engram.codecs.pixel.codec import Pixel
+from engram.codecs.pixel.generic import brought_to
+from engram.codecs.raw import Raw
+from engram.datasets.cells import Group
+from engram.datasets.collection import Collection, OfStreams
 from engram.datasets.names import UnsafeName
 from engram.datasets.progress import Progress
 from engram.datasets.stream import InMemory, Stream
-from engram.errors import UsageError
-from engram.images import ImageSet
+from engram.errors import EngramError, UsageError
+from engram.files import replacing_file
+from engram.images import ImageSet, Pixels
+from engram.table import Column, converted, joined
 
+_WEIGHED = 64
+"""Cells that tell which code takes the fewest bytes for a size that the archive does not have."""
 MARGIN = 0.1
 """New images that take so much more than the old have drifted away from what the model learned."""
 FEWEST = 256
@@ -59,7 +68,7 @@ class Appended:
     new_class_names: tuple[str, ...]
     rate: float
     rate_before: float | None
-    breakdown: Breakdown
+    info: Info
 
     @property
     def drift(self) -> float | None:
@@ -80,7 +89,7 @@ class Appended:
 
 
 def append(
-    images: ImageSet | Stream | Iterable[ImageSet | Stream],
+    images: ImageSet | Stream | Collection | Iterable[ImageSet | Stream],
     path: Path | str,
     codec: Codec | None = None,
     *,
@@ -88,141 +97,185 @@ def append(
     resume: bool = False,
     progress: Progress | None = None,
 ) -> Appended:
-    """Adds images to the end of an archive; those that are there keep their bytes and their places.
+    """Adds pictures to the end of an archive, or of a shard set; those that are there keep their bytes and places.
 
-    codec: another than that of the newest images, which is taken where it can encode. model: the archive's, where it
-    was packed without it. resume: go on with an append of the same images that was interrupted. Classes are known by
-    their names, and new ones follow those of the archive. One process appends at a time; any number may read.
+    They may be of other sizes and kinds. What the archive has for a size and kind codes the new ones too; others take
+    a model that it has, or one that engram brings. codec: another than that of the newest images, of one size. model:
+    the archive's, where it was packed without it. resume: go on with an append of the same images that was interrupted.
+    Categories are known by their names, and new ones follow those of the archive. One process appends at a time; any
+    number may read.
     Raises CannotAppend, ArchiveBusy, ArchiveChanged, CorruptArchive, DecodeOnly, PackInterrupted, UnsafeName and what
     `Writer` raises; the archive is then as it was.
     """
     if storage.is_url(path):
         raise CannotAppend(f"{storage.shown(path)}: append writes to a file of this machine, not to a URL")
-    path = Path(path).absolute()
-    sets = [images] if isinstance(images, ImageSet | Stream) else list(images)
-    streams = [some if isinstance(some, Stream) else InMemory(some) for some in sets]
-    with growing(path) as file, open(path, model) as archive:
-        if not isinstance(archive, Archive | Grown):
-            raise CannotAppend(f"{path} is no archive of images of one size; append goes to those only")
-        old = _bundle_of(archive)
-        codec = shipped.completed(archive.codec) if codec is None else codec
-        class_names = _check(archive, streams, codec)
-        before, resumed = os.fstat(file).st_size, 0
-        if any(map(len, streams)):
-            added = path.with_name(path.name + ".more")
-            added.unlink(missing_ok=True)  # of one that died when all was encoded: it may be of other images
-            size = old.headers[old.members[-1].header].block_size
-            writer = Writer(added, codec, block_size=size, embed_model=_embeds(old, codec), resume=resume)
-            try:
-                for stream in streams:
-                    for piece in stream.pieces():
-                        writer.append(_renumbered(piece, class_names))
-                        if progress:
-                            progress(writer.count, sum(map(len, streams)))
-                extend(path, file, writer, added, bundle.emit(_with(old, writer, before)))
-            finally:
-                writer.abandon()
-                added.unlink(missing_ok=True)
-            resumed = writer.images_resumed
-    with open(path, model) as grown:
-        assert isinstance(grown, Archive | Grown)
-        return Appended(
-            sum(map(len, streams)),
-            os.path.getsize(path) - before,
-            resumed,
-            class_names[len(archive.class_names) :],
-            *_rates(grown),
-            grown.info,
+    path, new = Path(path).absolute(), _collection(images)
+    manifest = path / shards.MANIFEST if path.is_dir() else path
+    is_set = manifest.suffix == ".json"
+    with growing(manifest) as file, open(manifest, model) as archive:
+        groups, classes = new.groups() if len(new) else [], len(archive.class_names)
+        coders = coders_for(archive, new, groups, codec)
+        table = _table(archive, new) | placement(new, groups)
+        size, resumed = _size(archive), 0
+        if len(new):
+            there = [model.sha256 for each in archive.sources for model in each.directory.models]
+            add = _add_shard if is_set else partial(_add_segment, file)
+            block_size = next((g.block_size for g in archive.sources[-1].directory.groups), DEFAULT_BLOCK_SIZE)
+            resumed = add(manifest, archive, _Addition(new, groups, coders, table, block_size, there, resume, progress))
+    with open(manifest, model) as grown:
+        rates = _rates(grown)
+        return Appended(len(new), _size(grown) - size, resumed, grown.class_names[classes:], *rates, grown.info)
+
+
+@dataclass(frozen=True, eq=False)
+class _Addition:
+    """What is added, and how it is coded."""
+
+    collection: Collection
+    groups: Sequence[Group]
+    coders: Sequence[Coder]
+    table: dict[str, Column]
+    block_size: int
+    there: Sequence[str]
+    resume: bool
+    progress: Progress | None
+
+    def writer(self, path: Path, before: Sequence[Before] = ()) -> Writer:
+        return Writer(
+            path,
+            self.coders,
+            block_size=self.block_size,
+            resume=self.resume,
+            before=before,
+            there=self.there,
         )
 
 
-def _archives(reader: Archive | Grown) -> list[Archive]:
-    return [reader] if isinstance(reader, Archive) else [reader.archive(number) for number in range(reader.archives)]
+def _add_segment(file: int, path: Path, archive: Archive, new: _Addition) -> int:
+    """How many of the images were done already, now that they are in the file."""
+    added = path.with_name(path.name + ".more")
+    added.unlink(missing_ok=True)  # of one that died when all was encoded: it may be of other images
+    writer = new.writer(added, [Before(each.stop, each.directory.rows, each.crc32) for each in archive.sources])
+    try:
+        write_collection(writer, new.collection, new.groups, new.table, new.progress)
+        extend(path, file, writer, added)
+    finally:
+        writer.abandon()
+        added.unlink(missing_ok=True)
+    return writer.images_resumed
 
 
-def _bundle_of(reader: Archive | Grown) -> Bundle:
-    """What the archive's directory says, or would say if it had one."""
-    if isinstance(reader, Grown):
-        return reader.members.bundle
-    directory = reader.file.directory
-    size, checksum = directory.identity
-    member = Member(bytes=size, footer_crc32=checksum, header=0, images=len(reader), offset=0)
-    return Bundle((directory.header,), (Part(len(reader), (member,)),))
+def _add_shard(manifest: Path, archive: Archive, new: _Addition) -> int:
+    """The same of a shard set, which has one shard more: readers see the old manifest, or the new one."""
+    found = shards.parse(manifest.read_bytes(), str(manifest))
+    name = next(name for k in count(len(found.shards)) if (name := f"{k:05}.egm") not in {s.name for s in found.shards})
+    place = manifest.with_name(name)
+    place.unlink(missing_ok=True)  # of one that died before the manifest named it
+    writer = new.writer(place)
+    try:
+        write_collection(writer, new.collection, new.groups, new.table, new.progress)
+        writer.finish()
+    finally:
+        writer.abandon()
+    with storage.open(place) as file:
+        [(directory, stop, crc32)] = read_directories(file)
+    grown = replace(found, shards=(*found.shards, shards.Shard(name, stop, crc32, directory)))
+    with replacing_file(manifest) as target:
+        target.write(shards.emit(grown))
+    return writer.images_resumed
 
 
-def _with(old: Bundle, writer: Writer, offset: int) -> Bundle:
-    """The bundle with the archive that the writer completes."""
-    headers = old.headers if writer.header in old.headers else (*old.headers, writer.header)
-    size, checksum = writer.complete()
-    member = Member(size, checksum, headers.index(writer.header), writer.count, offset)
-    return Bundle(headers, (*old.parts, Part(writer.count, (member,))))
-
-
-def _embeds(old: Bundle, codec: Codec) -> bool:
-    """Whether the model has to be added: not where it is there, nor where it was left out before."""
-    model = codec.model
-    return not model or sha256(model).hexdigest() not in {header.model_sha256 for header in old.headers}
-
-
-def _check(archive: Archive | Grown, streams: Sequence[Stream], codec: Codec) -> tuple[str, ...]:
-    """The class names of all; the images go with those of the archive. Raises CannotAppend and UnsafeName."""
-    has = (archive.labels is not None, archive.iterate_names() is not None)
-    class_names = archive.class_names
-    for stream in streams:
-        known = stream.known
-        if known.image_shape != archive.image_shape:
-            new, old = (" x ".join(map(str, shape)) for shape in (known.image_shape, archive.image_shape))
-            raise CannotAppend(f"{stream.name} has images of {new}, {archive.path} of {old}")
-        for what, there, given in zip(("labels", "names"), has, (known.labels, known.names), strict=True):
-            if there != (given is not None):
-                haves = (stream.name, archive.path) if there else (archive.path, stream.name)
-                raise CannotAppend(f"{haves[0]} has no {what}, and {haves[1]} has; all images have them, or none")
-        class_names += tuple(name for name in known.class_names if name not in class_names)
-    codec.check_shape(np.empty((0, *archive.image_shape), np.uint8))
-    _check_names(archive, streams)
-    return class_names
-
-
-def _check_names(archive: Archive | Grown, streams: Sequence[Stream]) -> None:
-    """Raises UnsafeName where an image of the archive has the class and the name of a new one."""
-    new = {
-        key for stream in streams for key in _keys(stream.known.names, stream.known.labels, stream.known.class_names)
-    }
-    for key in _keys(archive.iterate_names(), archive.labels, archive.class_names):
-        if key in new:
-            raise UnsafeName(
-                f"{archive.path} has an image called {key[1]!r} of this class already; give it another name"
-            )
-
-
-def _keys(
-    names: Iterable[str] | None, labels: NDArray[np.int64] | None, class_names: tuple[str, ...]
-) -> Iterator[tuple[str, str]]:
-    """The class and the name of each image."""
-    classes = repeat("") if labels is None else (class_names[label] for label in labels.tolist())
-    yield from zip(classes, names or (), strict=False)
-
-
-def _renumbered(images: ImageSet, class_names: tuple[str, ...]) -> ImageSet:
-    """The images with labels that are places in this list of classes."""
-    if images.labels is None:
+def _collection(images: ImageSet | Stream | Collection | Iterable[ImageSet | Stream]) -> Collection:
+    if isinstance(images, Collection):
         return images
-    places = np.array([class_names.index(name) for name in images.class_names], np.int64)
-    return replace(images, labels=places[images.labels], class_names=class_names)
+    sets = [images] if isinstance(images, ImageSet | Stream) else list(images)
+    if not sets:
+        raise UsageError("append takes one set of images at least")
+    return OfStreams([some if isinstance(some, Stream) else InMemory(some) for some in sets])
 
 
-def _rates(reader: Archive | Grown) -> tuple[float, float | None]:
-    """Bytes of blocks for each image: of the archive that was added last, and of those before it with its codec."""
-    *before, last = [(len(each), each.file.directory) for each in _archives(reader)]
-    alike = [(images, found) for images, found in before if _makes(found.header) == _makes(last[1].header)]
+def _size(archive: Archive) -> int:
+    return sum({source.place: source.size for source in archive.sources}.values())
+
+
+def coders_for(archive: Archive, new: Collection, groups: Sequence[Group], codec: Codec | None) -> list[Coder]:
+    """What codes each new group. Raises CannotAppend and DecodeOnly."""
+    if codec is not None:
+        if len(groups) > 1 or any(group.kind.layers != (codec.image_shape[2],) for group in groups):
+            raise CannotAppend(f"{new.name} has pictures of many sizes or kinds, and one codec is for one of them")
+        coder = Coder.of(codec)
+        for group in groups:
+            coder.check(np.empty((0, *group.size, group.kind.channels), group.kind.dtype))
+        return [coder for _ in groups]
+    there = list(reversed(archive.coders))
+    return [_coder_for(there, new, group) for group in groups]
+
+
+def _coder_for(there: Sequence[Coder], new: Collection, group: Group) -> Coder:
+    for coder in there:
+        if (coder.kind, coder.size) == (group.kind, group.size):
+            return Coder(coder.kind, tuple(shipped.completed(codec) for codec in coder.codecs))
+    sample = new.cells(group).sample(_WEIGHED).images
+    known = [codec for coder in there for codec in coder.codecs if isinstance(codec, Pixel)]
+    layers = [_smallest(known, layer) for layer in group.kind.split(sample)]
+    return Coder(group.kind, tuple(layers))
+
+
+def _smallest(known: Sequence[Pixel], layer: Pixels) -> Codec:
+    """The codec that takes the fewest bytes of those that need no learning."""
+    shape = (layer.shape[1], layer.shape[2], layer.shape[3])
+    error = min((codec.max_error for codec in known), default=0)
+    generic = [shipped.load(name) for name in shipped.names() if name.startswith(shipped.GENERIC)]
+    found: list[Codec] = [Raw(shape)]
+    for codec in (*known, *generic):
+        if isinstance(codec, Pixel) and codec.image_shape[2] == shape[2]:
+            with suppress(EngramError):
+                found.append(brought_to(codec, shape, error))
+    return min(found, key=lambda codec: len(codec.encode(layer)))
+
+
+def _table(archive: Archive, new: Collection) -> dict[str, Column]:
+    """The new columns with the categories of all. Raises CannotAppend and UnsafeName."""
+    names, table = archive.column_names, dict(new.table)
+    if len(archive):
+        for name in (*names, *table):
+            if (name in names) != (name in table):
+                haves = (new.name, archive.path) if name in names else (archive.path, new.name)
+                raise CannotAppend(
+                    f"{haves[0]} has no column {name!r}, and {haves[1]} has; all pictures have it, or none"
+                )
+    for name in set(names) & set(table):
+        there, column = archive.column(name, np.empty(0, np.int64)), table[name]
+        column = converted(column, there.type)
+        if column.type != there.type and len(column) and (column.present is None or column.present.any()):
+            raise CannotAppend(f"column {name!r} is {there.type} there and {column.type} here; make it one type")
+        table[name] = joined([there, column])
+    if "path" in table:
+        added = set(table["path"].values)
+        for path in archive.iterate_paths() or ():
+            if path in added:
+                raise UnsafeName(f"{archive.path} has an image called {path!r} already; give it another name")
+    return {name: table[name] for name in (*names, *table) if name in table}
+
+
+def _rates(archive: Archive) -> tuple[float, float | None]:
+    """Bytes of blocks for each image: of the newest segment, and of those before it with its codec."""
+    found = [
+        (source.directory.rows, archive.segment(number).bytes_by_part["blocks"], _makes(archive, number))
+        for number, source in enumerate(archive.sources)
+    ]
+    *before, last = found
+    alike = [each for each in before if each[2] == last[2]]
     return _rate([last]) or 0.0, _rate(alike)
 
 
-def _rate(archives: Sequence[tuple[int, Directory]]) -> float | None:
-    images = sum(images for images, _ in archives)
-    return sum(int(found.index.lengths.sum()) for _, found in archives) / images if images else None
+def _rate(segments: Sequence[tuple[int, int, Any]]) -> float | None:
+    images = sum(images for images, _, _ in segments)
+    return sum(size for _, size, _ in segments) / images if images else None
 
 
-def _makes(header: Header) -> tuple[object, ...]:
-    """What tells the codecs of headers apart."""
-    return header.codec, header.config, header.model_sha256
+def _makes(archive: Archive, number: int) -> Any:
+    """What tells the codecs of segments apart."""
+    directory = archive.sources[number].directory
+    models = [model.sha256 for model in directory.models]
+    return [(c.id, c.config, None if c.model is None else models[c.model]) for c in directory.codings]

@@ -16,61 +16,63 @@ class NotAnArchive(CorruptArchive):
 
 
 class UnsupportedVersion(CorruptArchive):
-    """An archive of a format version that this engram does not read."""
-
-
-class SeveralArchives(UsageError):
-    """A file of several archives, where one is needed."""
+    """An archive that needs what this engram does not know."""
 
 
 class TruncatedArchive(CorruptArchive):
-    """The file ends before its footer, or goes on after it."""
+    """The file ends before its trailer, or goes on after it."""
 
 
 class LimitExceeded(CorruptArchive):
     """A declared size beyond the format's limits; nothing was allocated for it."""
 
 
-class CorruptHeader(CorruptArchive):
-    """A header whose checksum or content is wrong."""
-
-
-class CorruptIndex(CorruptArchive):
-    """A footer or index whose checksum is wrong, or whose lengths do not add up to the file."""
+class CorruptDirectory(CorruptArchive):
+    """A directory or index whose checksum or content is wrong, or whose lengths do not add up to the file."""
 
 
 class CorruptModel(CorruptArchive, contract.CorruptModel):
-    """An embedded model that is not the one that the header names, or that makes no codec."""
+    """An embedded model that is not the one that the directory names, or that makes no codec."""
 
 
 class ModelMismatch(CorruptArchive):
-    """A model given by hand that is not the one that the header names."""
+    """A model given by hand that is not the one that the directory names."""
 
 
-class CorruptMetadata(CorruptArchive):
-    """Labels, class names or file names whose checksum or content is wrong; the images are not touched by it."""
+class CorruptColumn(CorruptArchive):
+    """A column whose checksum or content is wrong; pixels are not touched by it."""
 
 
 class CorruptBlock(CorruptArchive):
-    """A block whose checksum or content is wrong: images first to stop - 1 are lost, and no others."""
+    """A block whose checksum or content is wrong: the pictures that have a cell in it are lost, and no others.
 
-    def __init__(self, path: str, number: int, first: int, stop: int, reason: str) -> None:
-        super().__init__(path, number, first, stop, reason)
+    rows: what is lost, in words: "image 3", "images 64 to 127", "12 images between 5 and 99".
+    """
+
+    def __init__(self, path: str, number: int, first: int, stop: int, reason: str, count: int | None = None) -> None:
+        super().__init__(path, number, first, stop, reason, count)
         self.path, self.number, self.first, self.stop, self.reason = path, number, first, stop, reason
+        self.count = stop - first if count is None else count
+
+    @property
+    def rows(self) -> str:
+        if self.count == self.stop - self.first:
+            return f"images {self.first} to {self.stop - 1}"
+        return f"{self.count} images between {self.first} and {self.stop - 1}"
 
     def __str__(self) -> str:
         return (
-            f"{self.path}: block {self.number} (images {self.first} to {self.stop - 1}) {self.reason}; "
+            f"{self.path}: block {self.number} ({self.rows}) {self.reason}; "
             f"the other blocks can still be read: `engram unpack --skip-damaged` saves them"
         )
 
 
 class UnsafeName(CorruptArchive):
-    """A file name in an archive that would leave its folder, hide, or not be a file everywhere."""
+    """A path in an archive that would leave its folder, hide, or not be a file everywhere."""
 
 
-class DuplicateName(CorruptArchive):
-    """Two images of an archive that would be one file."""
+class ManySizes(UsageError):
+    """Pictures of many sizes or kinds, where all have to be of one."""
 
 
 class ArchiveChanged(EngramError):

@@ -12,8 +12,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from engram.archive import bundle, journal
+from engram.archive import journal
 from engram.archive.errors import ArchiveBusy, ArchiveChanged, CorruptArchive, PackInterrupted
+from engram.archive.frame import TRAILER
+from engram.archive.segment import read_directories
 from engram.archive.writer import Writer
 from engram.errors import UsageError
 from engram.files import CannotWrite
@@ -39,29 +41,29 @@ def growing(path: Path) -> Iterator[int]:
             raise ArchiveBusy(f"{path} is being appended to by another process; wait for it") from None
         except OSError:  # a file system without locks
             pass
+        if not os.path.samestat(os.fstat(file), os.stat(path)):  # replaced just now: a lock of it holds off nobody
+            raise ArchiveBusy(f"{path} is being written by another process; wait for it")
         _recover(path, file)
         yield file
     finally:
         os.close(file)
 
 
-def extend(path: Path, file: int, writer: Writer, added: Path, directory: bytes) -> None:
-    """Puts the archive that a writer completes under the name `added` to the file's end, and the directory after it.
+def extend(path: Path, file: int, writer: Writer, added: Path) -> None:
+    """Puts the segment that a writer completes under the name `added` to the file's end, its last bytes last.
 
     Raises PackInterrupted where there is no room, and ArchiveChanged where the file was replaced; the file is then as
     it was, and what is encoded is kept for `resume`.
     """
+    writer.complete()
     if not os.path.samestat(os.fstat(file), os.stat(path)):
         raise ArchiveChanged(f"{path} was replaced while images were encoded for it; append to the new one")
     before = os.fstat(file).st_size
-    size, _ = writer.complete()
     try:
         journal.begin(path, before)
-        _reserve(file, before, size + len(directory))
+        _reserve(file, before, writer.size)
         writer.finish()
         _copy(added, file, before)
-        os.fsync(file)
-        _write(file, directory, before + size)
         os.fsync(file)
     except BaseException as error:
         os.ftruncate(file, before)
@@ -86,10 +88,10 @@ def _recover(path: Path, file: int) -> None:
 
 
 def _is_whole(path: Path) -> bool:
-    """Whether the file ends with a directory: it is written when all before it is on the disk."""
+    """Whether the file ends with a segment, which is written when all before it is on the disk."""
     with open_storage(path) as file:
         try:
-            return bundle.read(file) is not None
+            return bool(read_directories(file))
         except CorruptArchive:
             return False
 
@@ -101,10 +103,14 @@ def _reserve(file: int, offset: int, size: int) -> None:
 
 
 def _copy(source: Path, file: int, offset: int) -> None:
+    """Copies a file, its trailer when all before it is on the disk."""
     with open(source, "rb") as added:
-        while data := added.read(_COPIED_AT_ONCE):
-            _write(file, data, offset)
-            offset += len(data)
+        last = os.fstat(added.fileno()).st_size - TRAILER.size
+        while (at := added.tell()) < last:
+            data = added.read(min(_COPIED_AT_ONCE, last - at))
+            _write(file, data, offset + at)
+        os.fsync(file)
+        _write(file, added.read(), offset + last)
 
 
 def _write(file: int, data: bytes, offset: int) -> None:

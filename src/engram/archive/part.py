@@ -1,19 +1,23 @@
 """The part file: an archive under way, which becomes the archive or is taken up again after an interruption.
 
-`x.egm.part` grows group by group and is always the beginning of a right archive, or a bit more. Beside it,
-`x.egm.part.blocks` is its journal: 12 bytes for each full block, its length, its checksum, and the CRC-32 of the pixels
-it was made from. The last lets a resumed pack prove that it is given the same images again. The journal is written
-after the blocks; should a power cut swap the two, the checksums find it.
+`x.egm.part` grows batch by batch and is always the beginning of a right archive, or a bit more. Beside it,
+`x.egm.part.blocks` is its journal: first what the archive is packed with, as JSON; then 16 bytes for each block: its
+length, its checksum, the CRC-32 of the pixels it was made from, and whether it is the last of what was encoded in one
+go. The pixels' checksum lets a resumed pack prove that it is given the same images again. The journal is written after
+the blocks; should a power cut swap the two, the checksums find it.
 """
 
 from __future__ import annotations
 
 import fcntl
+import json
 import os
+import struct
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,15 +26,16 @@ from engram.archive.errors import ArchiveBusy, ArchiveExists, PackInterrupted, R
 from engram.files import replacing_file
 
 Entries = NDArray[np.uint32]
-"""uint32[blocks, 3]: length, checksum, pixels' checksum."""
-_ENTRY_BYTES = 12
+"""uint32[blocks, 4]: length, checksum, pixels' checksum, 1 for the last of a batch."""
+_ENTRY_BYTES = 16
+_SIZE = struct.Struct("<I")
 
 
 class Part:
     """The part file of `path`, beginning with `prefix`, locked against other writers.
 
-    With `resume` it keeps the whole blocks that an earlier part has, in full groups of `group_blocks`.
-    `beside` is a file that the archive needs, path and content: it is there before the archive is.
+    setup: JSON, what the archive is packed with. With `resume` the part keeps the whole batches that an earlier one of
+    the same setup has. `beside` is a file that the archive needs, path and content: it is there before the archive is.
     Raises ArchiveExists, ArchiveBusy, ResumeMismatch, PackInterrupted.
     """
 
@@ -38,16 +43,17 @@ class Part:
         self,
         path: Path,
         prefix: bytes,
-        group_blocks: int,
+        setup: Any,
         force: bool,
         resume: bool,
         beside: tuple[Path, bytes] | None = None,
     ) -> None:
         self.path, self._force, self._beside = path, force, beside
-        self._part_path = path.with_name(path.name + ".part")
-        self._journal_path = path.with_name(path.name + ".part.blocks")
+        self._part_path, self._journal_path = part_of(path), journal_of(path)
+        text = json.dumps(setup, sort_keys=True).encode()
+        self._setup = _SIZE.pack(len(text)) + text
         self._entries = bytearray()
-        self._full_blocks = 0
+        self._batches = 0
         self._file = self._journal = -1
         self._check_free()
         try:
@@ -55,7 +61,7 @@ class Part:
                 self._file = _open_locked(self._part_path)
                 self._journal = os.open(self._journal_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
                 if resume:
-                    self._recover(prefix, group_blocks)
+                    self._recover(prefix)
         except BaseException:
             self.close()
             raise
@@ -69,21 +75,24 @@ class Part:
     @property
     def entries(self) -> Entries:
         """Of all blocks so far."""
-        return np.frombuffer(bytes(self._entries), "<u4").reshape(-1, 3)
+        return np.frombuffer(bytes(self._entries), "<u4").reshape(-1, 4)
 
     @property
     def blocks(self) -> int:
         return len(self._entries) // _ENTRY_BYTES
 
-    def write(self, blocks: Sequence[bytes], pixels_checksums: Sequence[int], full: int) -> None:
-        """Adds coded blocks, of which the first `full` have as many images as a block can."""
-        rows = [(len(block), zlib.crc32(block), pixels) for block, pixels in zip(blocks, pixels_checksums, strict=True)]
-        entries = np.array(rows, "<u4").tobytes()
+    def write(self, blocks: Sequence[bytes], pixels_checksums: Sequence[int]) -> None:
+        """Adds a batch of coded blocks."""
+        entries = np.zeros((len(blocks), 4), "<u4")
+        entries[:, 0] = [len(block) for block in blocks]
+        entries[:, 1] = [zlib.crc32(block) for block in blocks]
+        entries[:, 2] = pixels_checksums
+        entries[-1:, 3] = 1
         with self._explaining():
             _write(self._file, b"".join(blocks))
-            _write(self._journal, entries[: full * _ENTRY_BYTES])
-        self._entries += entries
-        self._full_blocks += full
+            _write(self._journal, entries.tobytes())
+        self._entries += entries.tobytes()
+        self._batches += 1
 
     def finish(self, tail: bytes) -> None:
         """Adds the archive's end and gives the file its name."""
@@ -103,7 +112,7 @@ class Part:
 
     def abandon(self) -> None:
         """Stops. What is done is kept; where that is nothing, nothing is left. After `finish` it does nothing."""
-        if self._file >= 0 and not self._full_blocks:
+        if self._file >= 0 and not self._batches:
             self._part_path.unlink(missing_ok=True)
             self._journal_path.unlink(missing_ok=True)
         self.close()
@@ -114,36 +123,39 @@ class Part:
                 os.close(file)
         self._file = self._journal = -1
 
-    def _recover(self, prefix: bytes, group_blocks: int) -> None:
+    def _recover(self, prefix: bytes) -> None:
         """Takes over the blocks that journal and part agree on."""
         found = os.pread(self._file, len(prefix), 0)
-        if len(found) < len(prefix):
+        journal = os.pread(self._journal, os.fstat(self._journal).st_size, 0)
+        if len(found) < len(prefix) or len(journal) < len(self._setup):
             return
-        if found != prefix:
+        if found != prefix or not journal.startswith(self._setup):
             raise ResumeMismatch(
                 f"{self._part_path} was begun with another codec, model or block size; pack as it was begun, "
                 f"or afresh without --resume"
             )
-        data = os.pread(self._journal, os.fstat(self._journal).st_size, 0)
-        entries = np.frombuffer(data[: len(data) // _ENTRY_BYTES * _ENTRY_BYTES], "<u4").reshape(-1, 3)
+        data = journal[len(self._setup) :]
+        entries = np.frombuffer(data[: len(data) // _ENTRY_BYTES * _ENTRY_BYTES], "<u4").reshape(-1, 4)
         whole, offset = 0, len(prefix)
-        for length, checksum, _ in entries.tolist():
+        for number, (length, checksum, _, is_last) in enumerate(entries.tolist()):
             block = os.pread(self._file, length, offset)
             if len(block) != length or zlib.crc32(block) != checksum:
                 break
-            whole, offset = whole + 1, offset + length
-        self._full_blocks = whole // group_blocks * group_blocks
-        self._entries += entries[: self._full_blocks].tobytes()
+            offset += length
+            whole = number + 1 if is_last else whole
+        self._batches = int(entries[:whole, 3].sum())
+        self._entries += entries[:whole].tobytes()
 
     def _begin(self, prefix: bytes) -> None:
         """Cuts off what was not taken over, and leaves both files at their ends."""
         end = len(prefix) + int(self.entries[:, 0].sum(dtype=np.int64))
         os.ftruncate(self._file, end if self._entries else 0)
-        os.ftruncate(self._journal, len(self._entries))
+        os.ftruncate(self._journal, len(self._setup) + len(self._entries) if self._entries else 0)
         os.lseek(self._file, 0, os.SEEK_END)
         os.lseek(self._journal, 0, os.SEEK_END)
         if not self._entries:
             _write(self._file, prefix)
+            _write(self._journal, self._setup)
 
     def _check_free(self) -> None:
         if not self._force and self.path.exists():
@@ -160,11 +172,31 @@ class Part:
             yield
         except OSError as error:
             kept = (
-                f"{self._full_blocks:,} blocks are kept in {self._part_path.name}: make room, then go on with --resume"
-                if self._full_blocks
+                f"{self.blocks:,} blocks are kept in {self._part_path.name}: make room, then go on with --resume"
+                if self._batches
                 else "nothing was left there: make room, or choose another place"
             )
             raise PackInterrupted(f"{self.path} could not be written ({error.strerror or error}); {kept}") from error
+
+
+def part_of(path: Path) -> Path:
+    """Where the part of an archive lies."""
+    return path.with_name(path.name + ".part")
+
+
+def journal_of(path: Path) -> Path:
+    """Where the journal of a part lies."""
+    return path.with_name(path.name + ".part.blocks")
+
+
+def read_setup(path: Path) -> Any:
+    """What the part of an archive was begun with; None where there is none."""
+    try:
+        data = journal_of(path).read_bytes()
+        [size] = _SIZE.unpack_from(data)
+        return json.loads(data[_SIZE.size : _SIZE.size + size])
+    except (OSError, ValueError, struct.error):
+        return None
 
 
 def _open_locked(path: Path) -> int:

@@ -16,7 +16,7 @@ import struct
 import warnings
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from itertools import accumulate, pairwise
 from pathlib import Path
@@ -24,16 +24,15 @@ from typing import Any
 
 import numpy as np
 
-from engram.archive import layout
 from engram.archive.errors import ResumeMismatch
-from engram.archive.writer import group_blocks, in_blocks
-from engram.codecs.contract import Codec
+from engram.archive.layers import Coder
+from engram.archive.writer import BATCH_BYTES, in_blocks
 from engram.datasets import source
 from engram.datasets.notices import Notice
 from engram.datasets.stream import Stream
 from engram.errors import CorruptData, EngramError
 from engram.files import replacing_file
-from engram.images import Pixels
+from engram.kinds import KINDS, AnyPixels
 
 MAGIC = b"EGMPART1"
 _PRELUDE = struct.Struct("<8sI")
@@ -66,20 +65,25 @@ class Coded:
 
 @dataclass(frozen=True)
 class Plan:
-    """What all parts of an archive have in common: DATA and how many images it has, the header, and the folder.
+    """What all parts of an archive have in common: DATA and how many images it has, what codes them, and the folder.
 
-    engram: the version that encodes. Whether the model will lie in the archive is no business of the parts.
+    setup: JSON, what the archive is packed with. engram: the version that encodes.
     """
 
     data: str
+    reading: source.Reading
     images: int
-    header: layout.Header
+    setup: dict[str, Any]
+    image_shape: tuple[int, int, int]
+    block_size: int
     folder: Path
     engram: str
 
     def ranges(self) -> list[range]:
         """All images, in order."""
-        step = group_blocks(self.header) * self.header.block_size
+        kind = KINDS[self.setup["groups"][0]["kind"]]
+        size = self.block_size * int(np.prod(self.image_shape)) * kind.bits // 8
+        step = self.block_size * max(1, BATCH_BYTES // size)
         return [range(start, min(start + step, self.images)) for start in range(0, self.images, step)]
 
     def path(self, rows: range) -> Path:
@@ -98,14 +102,11 @@ class Plan:
 
     def head(self, rows: range) -> dict[str, Any]:
         """What the part of a range is made by."""
-        header = self.header
         return {
             "engram": self.engram,
-            "codec": header.codec,
-            "model": header.model_sha256,
-            "config": header.config,
-            "block_size": header.block_size,
+            "setup": self.setup,
             "data": self.data,
+            "reading": asdict(self.reading),
             "images": self.images,
             "range": [rows.start, rows.stop],
         }
@@ -128,9 +129,9 @@ def parse(plan: Plan, rows: range, data: bytes) -> Coded:
     head, wanted = json.loads(data[_PRELUDE.size : at]), json.loads(json.dumps(plan.head(rows)))
     for key in wanted:
         if head.get(key) != wanted[key]:
-            what = f"{key} {head.get(key)!r}, not {wanted[key]!r}" if key != "config" else "another configuration"
+            what = f"{key} {head.get(key)!r}, not {wanted[key]!r}" if key != "setup" else "another codec or setting"
             raise ForeignPart(f"{path} was made with {what}; pack as it was begun, or afresh without --resume")
-    blocks = -(-len(rows) // plan.header.block_size)
+    blocks = -(-len(rows) // plan.block_size)
     lengths, checksums = np.frombuffer(data, "<u4", 2 * blocks, at).reshape(2, blocks).tolist()
     ends = accumulate(lengths, initial=at + 8 * blocks)
     return Coded([data[start:stop] for start, stop in pairwise(ends)], checksums)
@@ -145,15 +146,15 @@ class RangeEncoder:
     """
 
     plan: Plan
-    codec: Codec
+    coder: Coder
 
     def __call__(self, rows: range) -> None:
         """Raises OtherData, NotShared, ResumeMismatch, CannotWrite, and what reading and encoding raise."""
         path = self.plan.path(rows)
         there = self._there(rows)
-        blocks, checksums = in_blocks(self._pixels(rows), self.plan.header.block_size)
+        blocks, checksums = in_blocks(self._pixels(rows), self.plan.block_size)
         if there is None:
-            data = emit(self.plan, rows, Coded(self.codec.encode_many(blocks), checksums))
+            data = emit(self.plan, rows, Coded(self.coder.encode_many(blocks), checksums))
             with replacing_file(path) as file:
                 file.write(data)
         elif there.checksums != checksums:
@@ -170,25 +171,22 @@ class RangeEncoder:
             return None
 
     @cached_property
-    def _streams(self) -> tuple[Stream, ...]:
+    def _cells(self) -> Stream:
         """DATA, opened once for each process."""
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Notice)  # who asked for the pack was told
-            streams = source.stream(self.plan.data)
-        shapes, images = {stream.image_shape for stream in streams}, sum(map(len, streams))
-        if shapes != {self.plan.header.image_shape} or images != self.plan.images:
+            found = source.collection(self.plan.data, None, self.plan.reading)
+            cells = found.cells(found.groups()[0])
+        if cells.image_shape != self.plan.image_shape or len(cells) != self.plan.images:
             raise OtherData(
-                f"{self.plan.data} has {images:,} images of {sorted(shapes)} here, and {self.plan.images:,} of "
-                f"{self.plan.header.image_shape} where the pack was begun; give all nodes the same DATA"
+                f"{self.plan.data} has {len(cells):,} images of {cells.image_shape} here, and {self.plan.images:,} of "
+                f"{self.plan.image_shape} where the pack was begun; give all nodes the same DATA"
             )
-        return streams
+        return cells
 
-    def _pixels(self, rows: range) -> Pixels:
-        images, done, first = np.empty((len(rows), *self.plan.header.image_shape), np.uint8), 0, 0
-        for stream in self._streams:
-            mine = range(max(0, rows.start - first), max(0, min(len(stream), rows.stop - first)))
-            for piece in stream.pieces(mine) if mine else ():
-                images[done : done + len(piece)] = piece.images
-                done += len(piece)
-            first += len(stream)
+    def _pixels(self, rows: range) -> AnyPixels:
+        images, done = np.empty((len(rows), *self.plan.image_shape), self.coder.kind.dtype), 0
+        for piece in self._cells.pieces(rows):
+            images[done : done + len(piece)] = piece.images
+            done += len(piece)
         return images

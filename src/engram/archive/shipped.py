@@ -8,8 +8,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from engram import models
-from engram.archive.file import ArchiveFile
-from engram.archive.reader import Archive
+from engram.archive.opening import open as open_archive
 from engram.codecs.contract import Codec
 from engram.codecs.pixel.codec import Pixel
 from engram.codecs.pixel.generic import brought_to
@@ -41,7 +40,7 @@ def load(name: str, image_shape: tuple[int, int, int] | None = None, max_error: 
     """
     if name not in names():
         raise UnknownModel(f"no model called {name!r} comes with engram; there are {', '.join(names())}")
-    with Archive(FOLDER / f"{name}.egm") as archive:
+    with open_archive(FOLDER / f"{name}.egm") as archive:
         codec = archive.codec
     analysis = FOLDER / f"{name}{ANALYSIS}"
     if isinstance(codec, Transform | Spatial) and analysis.exists():
@@ -75,9 +74,10 @@ def checksum(name: str) -> str:
 def find(model_sha256: str) -> bytes | None:
     """The shipped model of this SHA-256, if there is one."""
     for name in names():
-        file = ArchiveFile(FOLDER / f"{name}.egm")
-        if file.directory.header.model_sha256 == model_sha256:
-            return file.model(None)
+        with open_archive(FOLDER / f"{name}.egm") as archive:
+            for model in archive.sources[0].directory.models:
+                if model.sha256 == model_sha256:
+                    return archive.segment(0).model(model)
     return None
 
 

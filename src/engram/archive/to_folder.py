@@ -1,74 +1,114 @@
-"""An archive's images as PNG files in a folder, in class folders where there are labels.
+"""An archive's pictures as files in a folder: the tree of their paths.
 
-PNG, whatever the names say (00042.jpg becomes 00042.png): what comes out are the archive's pixels, bit for bit.
+They are PNG files, whatever the paths say (00042.jpg becomes 00042.png): what comes out are the archive's pixels, bit
+for bit. Pictures without paths are numbered, in class folders where there are labels. Files that were kept come out as
+they were.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from itertools import islice, repeat
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
-
-from engram.archive.errors import DuplicateName, UnsafeName
-from engram.archive.intact import Intact
-from engram.archive.names import check_name
+from engram.archive.errors import CorruptColumn, UnsafeName
+from engram.archive.view import Pictures
 from engram.datasets import folders, names
 from engram.datasets.pictures import encode_picture, in_threads
 from engram.files import replacing_folder
-from engram.images import Pixels
+from engram.kinds import AnyPixels
+
+if TYPE_CHECKING:
+    from engram.archive.unpacking import Told
 
 
-def write_folder(intact: Intact, out: Path) -> None:
-    """A folder that `engram.datasets.folders.load` reads; one that exists is replaced, if it holds only pictures.
+def write_folder(told: Told, out: Path) -> None:
+    """A folder that `engram.datasets.folders` reads; one that exists is replaced, if it holds only pictures.
 
-    A class without an image gets no folder. Raises UnsafeName, DuplicateName, OutputExists, CannotWrite.
+    A class without a picture gets no folder. Raises UnsafeName, OutputExists, CannotWrite.
     """
     if out.is_dir():
         folders.refuse_foreign_files(out)
-    paths, sizes, done = _paths(intact), intact.sizes(), 0
+    pictures = told.pictures
+    _ = paths_of(pictures, folds_case=True)  # raises before anything is made
     with replacing_folder(out, force=out.is_dir()) as folder:
-        for images in intact.batches():
-            targets = [folder / path for path in islice(paths, len(images))]
-            for subfolder in {target.parent for target in targets}:
-                subfolder.mkdir(exist_ok=True)
-            _write_pictures(images, targets, None if sizes is None else sizes[done : done + len(images)])
-            done += len(images)
-        for _ in paths:  # past the last name, where names beyond the last image are found
-            pass
+        paths = paths_of(pictures, folds_case(folder))
+        for below in sorted({os.path.dirname(path) for path in paths}):
+            (folder / below).mkdir(parents=True, exist_ok=True)
+        for places, images in told.batches():
+            _write([folder / paths[place] for place in places.tolist()], images)
+        for name, data in kept_files(told):
+            _put(folder / name, data)
 
 
-def _write_pictures(images: Pixels, targets: list[Path], sizes: NDArray[np.int32] | None) -> None:
-    def write(start: int, stop: int) -> int:
-        for row in range(start, stop):
-            height, width = images.shape[1:3] if sizes is None else sizes[row].tolist()
-            with open(targets[row], "xb") as file:
-                file.write(encode_picture(images[row, :height, :width], ".png", 100))
+def kept_files(told: Told) -> Iterator[tuple[str, bytes]]:
+    """(path, bytes) of the files that were kept beside the pictures, without those that are damaged if they may be."""
+    archive = told.pictures.archive
+    for number, source in enumerate(archive.sources):
+        for name in source.directory.files:
+            try:
+                yield name, archive.segment(number).kept_file(name)
+            except CorruptColumn:
+                if not told.skips_damaged:
+                    raise
+
+
+def encoded(images: Sequence[AnyPixels]) -> list[bytes]:
+    """The PNG file of each picture, made in threads."""
+    found = [b""] * len(images)
+
+    def encode(start: int, stop: int) -> int:
+        found[start:stop] = [encode_picture(image, ".png", 100) for image in images[start:stop]]
         return 0
 
-    in_threads(write, len(images))
+    in_threads(encode, len(images))
+    return found
 
 
-def _paths(intact: Intact) -> Iterator[str]:
-    """Each image's path below the folder."""
-    where = intact.archive.path
-    rows, labels = intact.places().tolist(), intact.labels()
-    digits = max(5, len(str(len(intact.archive) - 1)))
-    stems = intact.names() or (f"{row:0{digits}}" for row in rows)
-    seen = set[str]()
+def _put(place: Path, data: bytes) -> None:
+    """Writes a file, under a name with a number where there is one already."""
+    place.parent.mkdir(parents=True, exist_ok=True)
+    free, number = place, 2
+    while free.exists():
+        free, number = place.with_stem(f"{place.stem}-{number}"), number + 1
+    free.write_bytes(data)
+
+
+def _write(targets: Sequence[Path], images: Sequence[AnyPixels]) -> None:
+    def write(start: int, stop: int) -> int:
+        for target, image in zip(targets[start:stop], images[start:stop], strict=True):
+            with open(target, "xb") as file:
+                file.write(encode_picture(image, ".png", 100))
+        return 0
+
+    in_threads(write, len(targets))
+
+
+def folds_case(folder: Path) -> bool:
+    """Whether the disk of an empty folder takes `a` and `A` for one name."""
+    place = folder / "case"
+    place.touch()
+    folds = (folder / "CASE").exists()
+    place.unlink()
+    return folds
+
+
+def paths_of(pictures: Pictures, folds_case: bool) -> list[str]:
+    """Each picture's path below the folder. Raises UnsafeName."""
     try:
-        names.check_class_names(intact.class_names())
-        subfolders = [names.folder_of(name) + "/" for name in intact.class_names()]
-        places = repeat("", len(rows)) if labels is None else (subfolders[label] for label in labels.tolist())
-        for place, name in zip(places, stems, strict=True):
-            check_name(name)
-            path = f"{place}{os.path.splitext(name)[0]}.png"
-            if path in seen:
-                raise DuplicateName(f"{where}: two images would be {path}; unpack to a .npz file, which keeps names")
-            seen.add(path)
-            yield path
+        for name in (name for source in pictures.archive.sources for name in source.directory.files):
+            names.check_path(name)
+        if pictures.paths is not None:
+            return names.files_of(tuple(pictures.paths), ".png", folds_case)
+        digits = max(5, len(str(len(pictures.archive) - 1)))
+        stems = [f"{row:0{digits}}.png" for row in pictures.rows.tolist()]
+        labels = pictures.labels
+        if labels is None:
+            return stems
+        names.check_class_names(pictures.class_names)
+        below = [names.folder_of(name) for name in pictures.class_names]
+        labelled = zip(labels.tolist(), stems, strict=True)
+        return [stem if label < 0 else f"{below[label]}/{stem}" for label, stem in labelled]
     except names.UnsafeName as error:
-        raise UnsafeName(f"{where}: {error}; unpack to a .npz file, which keeps any name") from None
+        raise UnsafeName(f"{pictures.archive.path}: {error}; unpack to a .npz file, which keeps any name") from None

@@ -2,24 +2,32 @@
 
 | OUT                                      | what comes back                                                     |
 |------------------------------------------|---------------------------------------------------------------------|
-| `x.npz`                                  | images, labels, class_names, names                                  |
+| `x.npz`                                  | images, labels, class_names, names, and all other columns           |
 | `x.npy`                                  | the pixels                                                          |
 | `x-images-idx3-ubyte`, `x.idx`, or `.gz` | the pixels, and labels beside them in x-labels-idx1-ubyte, or `.gz` |
-| anything else                            | a folder of PNG files, in class folders where there are labels      |
+| `x.zip`, `x.tar`                         | the files of the folder; of `sidecars` also a .json of its columns  |
+| `x.parquet`                              | the pictures as PNG files with their paths, and all other columns   |
+| anything else                            | a folder: the tree of the paths, pictures as PNG files              |
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from engram.archive.file import GivenModel
-from engram.archive.intact import Intact
-from engram.archive.mixed import ManySizes
+import numpy as np
+from numpy.typing import NDArray
+
+from engram.archive.blocks import BATCH_BYTES
+from engram.archive.errors import CorruptArchive, ManySizes
+from engram.archive.models import GivenModel
 from engram.archive.opening import open
-from engram.archive.sequence import Reader
 from engram.archive.verification import Verification, verify
+from engram.archive.view import Pictures, View
 from engram.datasets.progress import Progress
+from engram.errors import UsageError
 from engram.files import OutputExists
 from engram.storage import Location
 
@@ -33,44 +41,124 @@ class Unpacked:
 
 
 def unpack(
-    archive: Reader | Location,
+    archive: Pictures | Location,
     out: Path | str,
     *,
     skip_damaged: bool = False,
     force: bool = False,
+    sidecars: bool = False,
     model: GivenModel = None,
     progress: Progress | None = None,
 ) -> Unpacked:
     """Writes all images of an archive to `out`; the table above says what it becomes.
 
     skip_damaged: find what is damaged in a first pass, and leave it out. force: replace what is there; a folder only
-    if it holds nothing but pictures. Nothing is left under the name when anything fails.
-    Raises CorruptArchive, OutputExists, UnsafeName, DuplicateName, CannotWrite, UsageError.
+    if it holds nothing but pictures. sidecars: of a .zip or .tar, x.json beside x.png says what is known of it, as
+    webdataset has it. Nothing is left under the name when anything fails.
+    Raises CorruptArchive, OutputExists, UnsafeName, CannotWrite, UsageError.
     """
-    if not isinstance(archive, Reader):
+    if not isinstance(archive, Pictures):
         with open(archive, model) as opened:
-            return unpack(opened, out, skip_damaged=skip_damaged, force=force, progress=progress)
+            return unpack(opened, out, skip_damaged=skip_damaged, force=force, sidecars=sidecars, progress=progress)
     out = Path(out)
+    if sidecars and out.suffix not in (".zip", ".tar"):
+        raise UsageError(f"{out}: files beside the pictures go to a .zip or .tar, not here")
     if out.exists() and not force:
         raise OutputExists(f"{out} exists already; choose another name, or replace it with --force")
-    intact = Intact.of(archive, verify(archive) if skip_damaged else None, progress)
-    _write(intact, out, force)
-    return Unpacked(len(intact), intact.damage)
+    damage = verify(archive.archive) if skip_damaged else None
+    pictures = archive if damage is None else _intact(archive, damage)
+    _write(Told(pictures, progress, skip_damaged), out, force, sidecars)
+    return Unpacked(len(pictures), damage)
 
 
-def _write(intact: Intact, out: Path, force: bool) -> None:
-    from engram.archive import to_arrays
+def _intact(pictures: Pictures, damage: Verification) -> Pictures:
+    """The pictures without those of damaged blocks, and without damaged columns."""
+    if damage.ok:
+        return pictures
+    lost = np.zeros(len(pictures.archive), bool)
+    for block in damage.damaged_blocks:
+        lost[pictures.archive.rows_of(block.number)] = True
+    return _Intact(pictures.archive, pictures.rows[~lost[pictures.rows]])
 
-    is_folder = out.suffix not in (".npy", ".npz") and not to_arrays.IDX_NAME.fullmatch(out.name)
-    if intact.many and not is_folder:
-        raise ManySizes(f"{intact.archive.path} has images of many sizes, and {out} holds one; unpack it to a folder")
+
+class _Intact(View):
+    """A view that has no column that is damaged."""
+
+    @property
+    def column_names(self) -> tuple[str, ...]:
+        return tuple(name for name in super().column_names if self._is_sound(name))
+
+    def _is_sound(self, name: str) -> bool:
+        try:
+            self.archive.column(name)
+        except CorruptArchive:
+            return False
+        return True
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        return super().class_names if "label" in self.column_names else ()
+
+
+class Told:
+    """Pictures, and what is told of how many of them have passed. skips_damaged: whether damaged files are left out."""
+
+    def __init__(self, pictures: Pictures, progress: Progress | None, skips_damaged: bool) -> None:
+        self.pictures, self.skips_damaged, self._progress = pictures, skips_damaged, progress
+
+    def batches(self) -> Iterator[tuple[NDArray[np.int64], Any]]:
+        done = 0
+        for places, images in self.pictures.batches():
+            yield places, images
+            done += len(places)
+            if self._progress:
+                self._progress(done, len(self.pictures))
+
+    def in_rows(self) -> Iterator[tuple[NDArray[np.int64], Any]]:
+        """(places, their pictures) in the order of the rows."""
+        if self.pictures.archive.is_plain:
+            yield from self.batches()
+            return
+        ends, start = np.cumsum(self.pictures.sizes.prod(axis=1) * _LARGEST_PIXEL), 0
+        while start < len(ends):
+            done = int(ends[start - 1]) if start else 0
+            stop = max(start + 1, int(np.searchsorted(ends, done + BATCH_BYTES, side="right")))
+            yield np.arange(start, stop), self.pictures[start:stop]
+            if self._progress:
+                self._progress(stop, len(ends))
+            start = stop
+
+    def in_order(self) -> Iterator[Any]:
+        """Pictures of one size in the order of their rows."""
+        yield from (images for _, images in self.in_rows())
+
+
+_LARGEST_PIXEL = 8
+"""In bytes."""
+
+
+def _write(told: Told, out: Path, force: bool, sidecars: bool) -> None:
+    from engram.archive import to_arrays  # the others bring Pillow, and one pyarrow
+
+    if out.suffix in (".zip", ".tar"):
+        from engram.archive.to_container import write_tar, write_zip
+
+        return (write_zip if out.suffix == ".zip" else write_tar)(told, out, sidecars)
+    if out.suffix == ".parquet":
+        from engram.archive.to_parquet import write_parquet
+
+        return write_parquet(told, out)
+    if out.suffix not in (".npy", ".npz") and not to_arrays.IDX_NAME.fullmatch(out.name):
+        from engram.archive.to_folder import write_folder
+
+        return write_folder(told, out)
+    try:
+        _ = told.pictures.archive.image_shape
+    except ManySizes:
+        raise ManySizes(
+            f"{told.pictures.archive.path} has pictures of many sizes or kinds, and {out} holds one; "
+            "unpack it to a folder"
+        ) from None
     if out.suffix == ".npy":
-        to_arrays.write_npy(intact, out)
-    elif out.suffix == ".npz":
-        to_arrays.write_npz(intact, out)
-    elif not is_folder:
-        to_arrays.write_idx(intact, out, force)
-    else:
-        from engram.archive.to_folder import write_folder  # brings Pillow
-
-        write_folder(intact, out)
+        return to_arrays.write_npy(told, out)
+    return to_arrays.write_npz(told, out) if out.suffix == ".npz" else to_arrays.write_idx(told, out, force)

@@ -1,170 +1,238 @@
 """The archive's writer: images in, in constant memory; a whole archive under its name at the end, or nothing.
 
-Images gather in a buffer of a few blocks, a *group*, and are encoded together. Groups begin at the same images however
+Cells gather in a buffer of a few blocks, a *batch*, and are encoded together. Batches begin at the same cells however
 the collection was cut into sets and wherever a resumed pack takes up, so the bytes are always the same.
 
-What grows with the collection: 12 bytes a block, 8 a label, the compressed file names, and the set of names that finds
-duplicates.
+What grows with the collection: 16 bytes a block, the compressed columns, and the set of paths that finds duplicates.
 """
 
 from __future__ import annotations
 
+import json
 import zlib
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 
-from engram.archive import layout, metadata
-from engram.archive.breakdown import Breakdown, info
-from engram.archive.errors import LimitExceeded, ResumeMismatch
-from engram.archive.names import check_name
+from engram.archive import columns, format, frame
+from engram.archive.about import Info
+from engram.archive.errors import ResumeMismatch
+from engram.archive.format import Before, Coding, Directory, Group, Model
+from engram.archive.index import Index, emit_index
+from engram.archive.layers import Coder
 from engram.archive.part import Part
+from engram.archive.table_writer import ColumnsWriter
 from engram.codecs.contract import Codec, DecodeOnly
-from engram.datasets.names import UnsafeName, check_class_names
-from engram.datasets.progress import Progress
-from engram.datasets.stream import InMemory, Stream
+from engram.datasets.names import UnsafeName, check_path
 from engram.errors import UsageError
-from engram.images import ImageSet, Pixels
+from engram.images import ImageSet
+from engram.kinds import AnyPixels
+from engram.table import Column
 
 DEFAULT_BLOCK_SIZE = 64
-GROUP_BYTES = 1 << 23
+BATCH_BYTES = 1 << 23
 """Pixels encoded in one go. It decides the batches of an encoder in floats: changing it may change archives' bytes."""
 
 
-@dataclass(frozen=True)
-class Packed:
-    """What was written; how many of the images an interrupted pack had done already."""
+class Plan:
+    """What a segment is coded with: models, codecs and groups, of which only the numbers of cells are not known yet."""
 
-    breakdown: Breakdown
-    images_resumed: int
+    def __init__(
+        self,
+        coders: Sequence[Codec | Coder],
+        block_size: int,
+        embed_model: bool,
+        there: Iterable[str] = (),
+    ) -> None:
+        """there: the SHA-256 of models that the file has already. Raises DecodeOnly and UsageError."""
+        self.coders = tuple(each if isinstance(each, Coder) else Coder.of(each) for each in coders)
+        self.model_bytes: list[bytes] = []
+        known, models, codings, groups = set(there), list[Model](), list[Coding](), list[Group]()
+        for coder in self.coders:
+            numbers = []
+            for codec in coder.codecs:
+                if not codec.can_encode:
+                    raise DecodeOnly(f"this {codec.id} codec can only decode; pack with the model it was made from")
+                model = Model.of(codec.model, embedded=False)
+                if codec.model and model.sha256 not in {each.sha256 for each in models}:
+                    embedded = embed_model and model.sha256 not in known
+                    models.append(replace(model, embedded=embedded))
+                    self.model_bytes += [codec.model] if embedded else []
+                place = next((k for k, each in enumerate(models) if codec.model and each.sha256 == model.sha256), None)
+                coding = Coding(codec.id, codec.config(), place)
+                if coding not in codings:
+                    codings.append(coding)
+                numbers.append(codings.index(coding))
+            groups.append(Group(coder.kind.name, tuple(numbers), block_size, 0))
+        self.directory = Directory(0, tuple(models), tuple(codings), tuple(groups), (), (), (), 1, 0)
+        format.check_coded(self.directory)
+        format.emit_directory(self.directory)  # raises, before any work, where it is too large
 
+    def batch_cells(self, group: int) -> int:
+        """How many cells are encoded in one go."""
+        size = self.directory.groups[group].block_size
+        return size * max(1, BATCH_BYTES // (size * self.coders[group].cell_bytes))
 
-def pack(
-    images: ImageSet | Stream | Iterable[ImageSet | Stream],
-    codec: Codec,
-    path: Path | str,
-    *,
-    block_size: int = DEFAULT_BLOCK_SIZE,
-    embed_model: bool = True,
-    model_path: Path | None = None,
-    force: bool = False,
-    resume: bool = False,
-    progress: Progress | None = None,
-) -> Packed:
-    """Writes an archive of a set, of a stream (`datasets.stream`), or of several in order.
-
-    Options and errors are `Writer`'s. `progress` is called with (done, total); total 0 where `images` is a generator.
-    """
-    sets = [images] if isinstance(images, ImageSet | Stream) else images
-    total = sum(map(len, sets)) if isinstance(sets, list | tuple) else 0
-    with Writer(
-        path,
-        codec,
-        block_size=block_size,
-        embed_model=embed_model,
-        model_path=model_path,
-        force=force,
-        resume=resume,
-    ) as writer:
-        for some in sets:
-            for piece in (some if isinstance(some, Stream) else InMemory(some)).pieces():
-                writer.append(piece)
-                if progress:
-                    progress(writer.count, total)
-    return Packed(info(path), writer.images_resumed)
+    def as_json(self) -> dict[str, Any]:
+        """What a part remembers."""
+        content = asdict(self.directory)
+        found: dict[str, Any] = json.loads(json.dumps({key: content[key] for key in ("models", "codings", "groups")}))
+        return found
 
 
 class Writer:
-    """Writes an archive: `append` sets in order, then `finish`; as a context manager it finishes when the block ends.
+    """Writes an archive: `append` sets; or `describe` rows, and `add` cells group after group; then `finish`.
 
-    block_size: images a block, 1 to 65536. embed_model: False leaves the model out; reading then needs it.
-    model_path: a file for the model that is left out; it appears just before the archive, and an older archive goes
-    before it does, so that no archive ever lies beside another's model.
+    As a context manager it finishes when the block ends.
+
+    coders: what codes the cells of each group. block_size: cells a block, 1 to 65536. embed_model: False leaves the
+    models out; reading then needs them. model_path: a file for the model that is left out; it appears just before the
+    archive, and an older archive goes before it does, so that no archive ever lies beside another's model.
     force: replace an existing archive. resume: take up an interrupted one; it is given the same images from the start,
     compares those that are done with what it has, and encodes the others.
+    before: the segments that the file has already, where a segment is written that will be put to its end.
     Raises ArchiveExists, ArchiveBusy, ResumeMismatch, PackInterrupted, DecodeOnly, UnsafeName, UsageError.
     """
 
     def __init__(
         self,
         path: Path | str,
-        codec: Codec,
+        coders: Sequence[Codec | Coder],
         *,
         block_size: int = DEFAULT_BLOCK_SIZE,
         embed_model: bool = True,
         model_path: Path | None = None,
         force: bool = False,
         resume: bool = False,
+        before: Sequence[Before] = (),
+        there: Iterable[str] = (),
     ) -> None:
-        if not codec.can_encode:
-            raise DecodeOnly(f"this {codec.id} codec can only decode; pack with the model it was made from")
-        model = codec.model
-        header = layout.Header.of(codec.id, codec.config(), model, block_size, embed_model)
-        try:
-            layout.check_limits(header)
-            box = layout.emit_header(header)
-        except LimitExceeded as error:
-            raise UsageError(str(error)) from None
-        blocks = group_blocks(header)
-        self.count = 0
-        self._codec, self._block_size = codec, block_size
-        self.header, self._header_box = header, box
-        self._buffer = np.empty((blocks * block_size, *codec.image_shape), np.uint8)
-        self._buffered = self._blocks = 0
-        self._metadata = _Metadata()
-        beside = (model_path, model) if model_path and not embed_model else None
-        prefix = box + (model if embed_model else b"")
+        self.plan = plan = Plan(coders, block_size, embed_model, there)
+        self._before = tuple(before)
+        self._cells = [0] * len(plan.coders)
+        self._group = self._buffered = self._blocks = 0
+        self._buffer: AnyPixels = self._new_buffer()
+        self._columns = ColumnsWriter()
+        self._files = dict[str, bytes]()
+        left_out = [codec.model for coder in plan.coders for codec in coder.codecs if codec.model]
+        beside = (model_path, left_out[0]) if model_path and not embed_model and left_out else None
+        prefix = (b"" if before else frame.emit_prelude()) + b"".join(plan.model_bytes)
         self._prefix_bytes = len(prefix)
-        self._part = Part(Path(path), prefix, blocks, force, resume, beside)
-        self.images_resumed = self._part.blocks * block_size
+        self._part = Part(Path(path), prefix, plan.as_json(), force, resume, beside)
+        self.blocks_resumed = self._part.blocks
+        self.images_resumed = 0
+        """How many cells were done already."""
         self._end: bytes | None = None
+        self.directory: Directory | None = None
+
+    @property
+    def rows(self) -> int:
+        """How many pictures were described."""
+        return self._columns.rows
+
+    def cells_of(self, group: int) -> int:
+        """How many cells were added to a group."""
+        return self._cells[group]
+
+    @property
+    def cells(self) -> int:
+        """How many cells were added."""
+        return sum(self._cells)
 
     def append(self, images: ImageSet) -> None:
-        """Adds a set, which has labels, class names and file names where the first set has, and is of its size."""
-        self._codec.check_shape(images.images)
-        self._metadata.add(images)
+        """Adds pictures of the size of the only group, which have the columns that the first had."""
+        self.add(0, images.images)
+        self.describe(images.table(), len(images))
+
+    def describe(self, table: Mapping[str, Column], rows: int) -> None:
+        """Adds rows: all columns of some pictures. Raises UnsafeName and UsageError."""
+        self._columns.add(table, rows)
+
+    def add(self, group: int, cells: AnyPixels) -> None:
+        """Adds cells to a group. Groups come one after another. Raises UsageError for cells of another shape."""
+        if group < self._group:
+            raise UsageError(f"group {group} is complete; cells come group after group")
+        while self._group < group:
+            self._write_batch()
+            self._group += 1
+            self._buffer = self._new_buffer()
+        self.plan.coders[group].check(cells)
         added = 0
-        while added < len(images):
-            step = min(len(self._buffer) - self._buffered, len(images) - added)
-            self._buffer[self._buffered : self._buffered + step] = images.images[added : added + step]
-            self._buffered, self.count, added = self._buffered + step, self.count + step, added + step
+        while added < len(cells):
+            step = min(len(self._buffer) - self._buffered, len(cells) - added)
+            self._buffer[self._buffered : self._buffered + step] = cells[added : added + step]
+            self._buffered, added = self._buffered + step, added + step
+            self._cells[group] += step
             if self._buffered == len(self._buffer):
-                self._write_group()
+                self._write_batch()
 
-    def describe(self, known: ImageSet) -> None:
-        """Adds what is known of a set but its pixels, which come as blocks."""
-        self._metadata.add(known)
+    def add_blocks(self, group: int, blocks: Sequence[bytes], checksums: Sequence[int], cells: int) -> None:
+        """Adds a batch of blocks that were encoded elsewhere, with the CRC-32 of the pixels of each."""
+        self._group = group
+        self._cells[group] += cells
+        self._add(lambda: blocks, checksums, cells)
 
-    def append_blocks(self, blocks: Sequence[bytes], checksums: Sequence[int], images: int) -> None:
-        """Adds a group of blocks that were encoded elsewhere, with the CRC-32 of the pixels that each was made from.
+    def keep_file(self, name: str, data: bytes) -> None:
+        """Keeps a file as it is, beside the pictures. Raises UnsafeName, and UsageError where it is too large."""
+        check_path(name)
+        if name in self._files or self._columns.has_path(name):
+            raise UnsafeName(f"two files are called {name!r}; give each its own name")
+        if len(data) > columns.MOST_FILE_BYTES:
+            raise UsageError(
+                f"{name} has {len(data):,} bytes; an archive keeps files up to {columns.MOST_FILE_BYTES:,}"
+            )
+        self._files[name] = zlib.compress(data, 9)
 
-        Groups are what `group_blocks` says; sets that come this way are told of by `describe`.
-        """
-        self.count += images
-        self._add(lambda: blocks, checksums, images)
-
-    def complete(self) -> tuple[int, int]:
-        """Writes all blocks; returns what `Directory.identity` will be. Nothing is appended after that."""
-        if self._end is None:
-            self._write_group()
+    def complete(self) -> Directory:
+        """Writes all blocks; returns the directory. Nothing is added after that."""
+        if self.directory is None:
+            self._write_batch()
             if self._blocks < self._part.blocks:
-                raise self._mismatch(
-                    f"it has {self._part.blocks * self._block_size:,} images already, not {self.count:,}"
-                )
-            self._end = self._tail()
-        footer = layout.parse_footer(self._end[-layout.FOOTER.size :])
-        blocks = int(self._part.entries[:, 0].sum(dtype=np.int64))
-        return self._prefix_bytes + blocks + len(self._end), layout.footer_checksum(footer)
+                raise self._mismatch("it has more images already")
+            entries = self._part.entries
+            heads, chunks = self._columns.finish()
+            pieces = Index.of([*chunks, *self._files.values()])
+            index = Index(
+                np.concatenate([entries[:, 0].astype(np.int64), pieces.lengths]),
+                np.concatenate([entries[:, 1].astype(np.uint32), pieces.checksums]),
+            )
+            index_box = emit_index(index)
+            groups = [replace(g, cells=n) for g, n in zip(self.plan.directory.groups, self._cells, strict=True)]
+            self.directory = replace(
+                self.plan.directory,
+                rows=self.rows,
+                groups=tuple(groups),
+                columns=heads,
+                files=tuple(self._files),
+                before=self._before,
+                width=index.width,
+                index_crc32=zlib.crc32(index_box),
+            )
+            format.check_coded(self.directory)
+            self._end = b"".join([*chunks, *self._files.values(), index_box, format.emit_directory(self.directory)])
+        return self.directory
+
+    @property
+    def size(self) -> int:
+        """Bytes of what is written, once it is complete."""
+        assert self._end is not None
+        return self._prefix_bytes + int(self._part.entries[:, 0].sum(dtype=np.int64)) + len(self._end)
 
     def finish(self) -> None:
         """Writes what is missing and gives the archive its name."""
         self.complete()
         assert self._end is not None
         self._part.finish(self._end)
+
+    def info(self) -> Info:
+        """That of the archive, once it is finished."""
+        from engram.archive.opening import info
+
+        return info(self._part.path)
 
     def abandon(self) -> None:
         """Stops, and keeps what is done for `resume`; after `finish` it does nothing."""
@@ -182,27 +250,32 @@ class Writer:
         finally:
             self.abandon()
 
-    def _write_group(self) -> None:
-        images = self._buffer[: self._buffered]
-        blocks, checksums = in_blocks(images, self._block_size)
-        self._add(lambda: self._codec.encode_many(blocks), checksums, len(images))
+    def _new_buffer(self) -> AnyPixels:
+        if not self.plan.coders:
+            return np.empty(0, np.uint8)
+        coder = self.plan.coders[self._group]
+        return np.empty((self.plan.batch_cells(self._group), *coder.shape), coder.kind.dtype)
+
+    def _write_batch(self) -> None:
+        if not self._buffered:
+            return
+        blocks, checksums = in_blocks(
+            self._buffer[: self._buffered], self.plan.directory.groups[self._group].block_size
+        )
+        coder = self.plan.coders[self._group]
+        self._add(lambda: coder.encode_many(blocks), checksums, self._buffered)
         self._buffered = 0
 
-    def _add(self, encoded: Callable[[], Sequence[bytes]], checksums: Sequence[int], images: int) -> None:
-        """Writes a group's blocks, unless an interrupted pack has done so."""
-        if self._blocks < self._part.blocks:
-            done = self._part.entries[self._blocks : self._blocks + len(checksums), 2].tolist()
-            if checksums != done:
-                raise self._mismatch(f"the images up to {self.count:,} are others")
+    def _add(self, encoded: Callable[[], Sequence[bytes]], checksums: Sequence[int], cells: int) -> None:
+        """Writes a batch's blocks, unless an interrupted pack has done so."""
+        if self._blocks < self.blocks_resumed:
+            done = self._part.entries[self._blocks : self._blocks + len(checksums)]
+            if list(checksums) != done[:, 2].tolist() or not done[-1, 3]:
+                raise self._mismatch(f"the images of group {self._group} up to {self._cells[self._group]:,} are others")
+            self.images_resumed += cells
         elif checksums:
-            self._part.write(encoded(), checksums, images // self._block_size)
+            self._part.write(encoded(), checksums)
         self._blocks += len(checksums)
-
-    def _tail(self) -> bytes:
-        """All that follows the blocks."""
-        entries = self._part.entries
-        index = layout.Index(entries[:, 0].astype(np.int64), entries[:, 1])
-        return layout.emit_tail(self._header_box, self.count, self._metadata.emit(), index)
 
     def _mismatch(self, difference: str) -> ResumeMismatch:
         return ResumeMismatch(
@@ -211,62 +284,7 @@ class Writer:
         )
 
 
-def check_known(sets: Iterable[ImageSet]) -> None:
-    """Raises what a Writer would of the labels, classes and names of these sets, in order, before a pixel is read."""
-    metadata = _Metadata()
-    for known in sets:
-        metadata.add(known)
-
-
-def group_blocks(header: layout.Header) -> int:
-    """How many blocks are encoded in one go."""
-    return max(1, GROUP_BYTES // header.block_pixels)
-
-
-def in_blocks(images: Pixels, block_size: int) -> tuple[list[Pixels], list[int]]:
-    """The images in blocks, and the CRC-32 of the pixels of each."""
-    blocks = [images[first : first + block_size] for first in range(0, len(images), block_size)]
-    return blocks, [zlib.crc32(block.data) for block in blocks]
-
-
-class _Metadata:
-    """Labels, class names and file names as they come in, set by set."""
-
-    def __init__(self) -> None:
-        self._kind: tuple[bool, bool, tuple[str, ...]] | None = None
-        self._class_names = b""
-        self._labels: list[metadata.Labels] = []
-        self._names = metadata.NameEncoder()
-        self._seen = set[str]()
-
-    def add(self, images: ImageSet) -> None:
-        kind = (images.labels is not None, images.names is not None, images.class_names)
-        if self._kind is None:
-            self._kind = kind
-            check_class_names(images.class_names)
-            self._class_names = metadata.emit_class_names(images.class_names) if images.class_names else b""
-        elif kind != self._kind:
-            raise UsageError("all sets of an archive have the same class names; all have labels, or none; names alike")
-        if images.labels is not None:
-            self._labels.append(images.labels)
-        if images.names is not None:
-            self._check_names(images, images.names)
-            self._names.add(images.names)
-
-    def emit(self) -> tuple[bytes, bytes, bytes]:
-        """The three sections; what there is none of is empty."""
-        has_labels, has_names, class_names = self._kind or (False, False, ())
-        return (
-            self._class_names,
-            metadata.emit_labels(np.concatenate(self._labels), len(class_names)) if has_labels else b"",
-            self._names.finish() if has_names else b"",
-        )
-
-    def _check_names(self, images: ImageSet, names: tuple[str, ...]) -> None:
-        labels = [""] * len(names) if images.labels is None else images.labels.tolist()
-        for label, name in zip(labels, names, strict=True):
-            check_name(name)
-            key = f"{label}/{name}"
-            if key in self._seen:
-                raise UnsafeName(f"two images of one class are called {name!r}; give each its own name")
-            self._seen.add(key)
+def in_blocks(cells: AnyPixels, block_size: int) -> tuple[list[AnyPixels], list[int]]:
+    """The cells in blocks, and the CRC-32 of the pixels of each."""
+    blocks = [cells[first : first + block_size] for first in range(0, len(cells), block_size)]
+    return blocks, [zlib.crc32(np.ascontiguousarray(block).data) for block in blocks]

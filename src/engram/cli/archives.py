@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import sys
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from engram.cli.terminal import Json, progress_bar, tell
+from engram.errors import UsageError
 from engram.storage import shown
 
 if TYPE_CHECKING:
-    from engram.archive import Breakdown
+    from engram.archive import Info
     from engram.archive.verification import Verification
+    from engram.kinds import AnyPixels
 
 ArchiveLocation = Annotated[str, typer.Argument(metavar="FILE", help="An archive FILE.egm, a shard set, or its URL.")]
 LeftOutModel = Annotated[
@@ -28,21 +32,26 @@ Force = Annotated[bool, typer.Option("--force", help="Replace what is there.")]
 
 def unpack(
     file: ArchiveLocation,
-    out: Annotated[Path, typer.Argument(metavar="OUT", help="A folder, a .npy, .npz or IDX file to write.")],
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="A folder, .zip, .tar, .parquet, .npz, .npy or IDX file.")],
     model: LeftOutModel = None,
     skip_damaged: Annotated[bool, typer.Option("--skip-damaged", help="Leave out what is damaged.")] = False,
+    sidecars: Annotated[
+        bool, typer.Option("--sidecars", help="Of a .zip or .tar: x.json beside x.png, as webdataset has it.")
+    ] = False,
     force: Force = False,
     as_json: Json = False,
 ) -> None:
-    """Write all images of an archive to OUT, with labels, classes and file names where OUT can hold them.
+    """Write all images of an archive to OUT, with what is known of them where OUT can hold it.
 
-    A folder gets PNG files, in class folders where there are labels.
+    A folder, .zip or .tar gets PNG files in the tree that was packed; without paths, numbered ones in class folders.
+    A .parquet file holds them in a column called image.
     """
     from engram import archive
 
     started = time.perf_counter()
     with progress_bar("Unpacking", unit="images") as progress:
-        done = archive.unpack(file, out, skip_damaged=skip_damaged, force=force, model=model, progress=progress)
+        how = {"skip_damaged": skip_damaged, "force": force, "sidecars": sidecars}
+        done = archive.unpack(file, out, **how, model=model, progress=progress)
     seconds = time.perf_counter() - started
     lost = done.damage.images_lost if done.damage else 0
     result = {"out": str(out), "images_lost": lost} | pace(done.images, seconds)
@@ -56,16 +65,50 @@ def unpack(
 
 def get(
     file: ArchiveLocation,
-    index: Annotated[int, typer.Argument(metavar="INDEX", help="Which image, from 0.")],
-    out: Annotated[Path, typer.Option("-o", "--out", metavar="IMAGE", help="The picture to write: .png, .jpg, ...")],
+    which: Annotated[
+        list[str], typer.Argument(metavar="WHICH...", help="Indices from 0, paths, globs, or COLUMN=VALUE.")
+    ],
+    out: Annotated[
+        Path, typer.Option("-o", "--out", metavar="OUT", help="A picture to write, .png, .jpg, ...; a folder; or -.")
+    ],
     model: LeftOutModel = None,
     force: Force = False,
     as_json: Json = False,
 ) -> None:
-    """Write one image of an archive as a picture; no other image is decoded."""
+    """Write images of an archive as pictures; no others are decoded.
+
+    One image goes to a file, or as PNG to standard output, -. Several go into a folder, by their paths.
+    """
     from engram import archive
-    from engram.errors import UsageError
-    from engram.files import OutputExists, replacing_file
+    from engram.archive.selecting import select
+
+    started = time.perf_counter()
+    if str(out) != "-" and not out.suffix:
+        with archive.open(file, model) as opened:
+            found = select(opened, which)
+            done = archive.unpack(found, out, force=force)
+        seconds = time.perf_counter() - started
+        tell({"out": str(out)} | pace(done.images, seconds), f"{out}: {done.images:,} images of {shown(file)}", as_json)
+        return
+    kind = "PNG" if str(out) == "-" else writable_picture(out, force)
+    with archive.open(file, model) as opened:
+        found = select(opened, which)
+        if len(found) > 1:
+            raise UsageError(f"{' '.join(which)} are {len(found):,} images of {shown(file)}; give a folder, -o FOLDER")
+        row, image = int(found.rows[0]), found[0]
+    _write_picture(image, out, kind)
+    height, width, channels = image.shape
+    result = {"image": str(out), "index": row, "height": height, "width": width, "channels": channels}
+    result["seconds"] = round(time.perf_counter() - started, 6)
+    if str(out) != "-":
+        tell(result, f"{out}: image {row} of {shown(file)}, {height} x {width}", as_json)
+
+
+def writable_picture(out: Path, force: bool) -> str:
+    """The format that Pillow writes a file of this name in. Raises UsageError and OutputExists."""
+    from PIL import Image
+
+    from engram.files import OutputExists
 
     suffix = out.suffix.lower()
     if suffix not in PICTURE_SUFFIXES:
@@ -75,20 +118,26 @@ def get(
         )
     if out.exists() and not force:
         raise OutputExists(f"{out} exists already; choose another name, or replace it with --force")
-    started = time.perf_counter()
-    with archive.open(file, model) as opened:
-        if not 0 <= index < len(opened):
-            raise UsageError(f"{shown(file)} has images 0 to {len(opened) - 1}, not {index}")
-        image = opened[index]
-    seconds = time.perf_counter() - started
-    from PIL import Image
+    return Image.registered_extensions()[suffix]
 
-    picture = Image.fromarray(image[..., 0] if image.shape[2] == 1 else image)
-    with replacing_file(out) as target:
-        picture.save(target, Image.registered_extensions()[suffix])
-    height, width, channels = image.shape
-    result = {"image": str(out), "index": index, "height": height, "width": width, "channels": channels}
-    tell(result | {"seconds": round(seconds, 6)}, f"{out}: image {index} of {shown(file)}, {height} x {width}", as_json)
+
+def _write_picture(image: AnyPixels, out: Path, kind: str) -> None:
+    from engram.datasets.pictures import as_picture, encode_picture
+    from engram.files import replacing_file
+
+    if kind == "PNG":
+        data = encode_picture(image, ".png", 100)
+        if str(out) == "-":
+            sys.stdout.buffer.write(data)
+            return
+        with replacing_file(out) as target:
+            target.write(data)
+        return
+    try:
+        with replacing_file(out) as target:
+            as_picture(image).save(target, kind)
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{out}: {kind} does not hold such an image ({error}); write a .png") from None
 
 
 def shard(
@@ -109,7 +158,7 @@ def shard(
 
     with progress_bar("Cutting", unit="images") as progress:
         found = sharding.shard(files, out, images=images, model=model, force=force, progress=progress)
-    count, size = sum(each.images for each in found.shards), sum(each.bytes for each in found.shards)
+    count, size = found.images, sum(each.bytes for each in found.shards)
     result = {"out": str(out), "shards": len(found.shards), "images": count, "bytes": size}
     tell(result, f"{out}: {count:,} images in {len(found.shards):,} shards, {size:,} bytes", as_json)
 
@@ -120,15 +169,13 @@ def info(file: ArchiveLocation, as_json: Json = False) -> None:
 
     parts = archive.info(file)
     result = sizes_of(parts) | {
-        "archives": parts.archives,
-        "sizes": parts.sizes,
-        "image_shape": list(parts.image_shape),
-        "block_size": parts.block_size,
+        "segments": parts.segments,
+        "files": parts.files,
         "blocks": parts.blocks,
-        "codec": parts.codec,
-        "config": parts.config,
+        "columns": parts.columns,
+        "groups": [asdict(group) for group in parts.groups],
+        "models": [asdict(model) for model in parts.models],
         "model_embedded": parts.model_embedded,
-        "model_sha256": parts.model_sha256,
         "bytes_by_part": parts.bytes_by_part,
     }
     tell(result, _describe(file, parts), as_json)
@@ -146,7 +193,13 @@ def verify(file: ArchiveLocation, model: LeftOutModel = None, as_json: Json = Fa
         "ok": found.ok,
         "images_lost": found.images_lost,
         "damaged_blocks": [
-            {"block": block.number, "first": block.first, "stop": block.stop, "reason": block.reason}
+            {
+                "block": block.number,
+                "first": block.first,
+                "stop": block.stop,
+                "images": block.count,
+                "reason": block.reason,
+            }
             for block in found.damaged_blocks
         ],
         "damaged_parts": {name: str(error) for name, error in found.damaged_parts.items()},
@@ -158,7 +211,7 @@ def verify(file: ArchiveLocation, model: LeftOutModel = None, as_json: Json = Fa
         raise typer.Exit(3)
 
 
-def sizes_of(parts: Breakdown) -> dict[str, Any]:
+def sizes_of(parts: Info) -> dict[str, Any]:
     """The figures that every verb tells of an archive."""
     return {
         "images": parts.images,
@@ -175,26 +228,32 @@ def pace(images: int, seconds: float) -> dict[str, Any]:
 
 
 def _damages(found: Verification) -> list[str]:
-    blocks = [f"block {b.number}: images {b.first} to {b.stop - 1}: {b.reason}" for b in found.damaged_blocks]
+    blocks = [f"block {b.number}: {b.rows}: {b.reason}" for b in found.damaged_blocks]
     return blocks + [f"{name}: {error}" for name, error in found.damaged_parts.items()]
 
 
-def _describe(file: str, parts: Breakdown) -> str:
-    height, width, channels = parts.image_shape
+def _describe(file: str, parts: Info) -> str:
     model = f"{parts.model_bytes:,} bytes" + ("" if parts.model_embedded else ", not in the file")
-    sizes = f"of {parts.sizes:,} sizes up to " if parts.sizes > 1 else ""
     lines = [
-        f"{shown(file)}: {parts.images:,} images, {sizes}{height} x {width} x {channels}",
-        f"codec {parts.codec}, model {model}; {parts.blocks:,} blocks of {parts.block_size}",
-        f"{parts.bytes_per_image:.3f} bytes an image, {parts.bytes_per_image_with_model:.3f} with the model",
-        *(
-            [f"{parts.archives} archives in one file; codec and model are those of the first"]
-            if parts.archives > 1
-            else []
-        ),
-        "",
-        f"{'part':<12}{'bytes':>16}{'an image':>12}",
+        f"{shown(file)}: {parts.in_a_line()}",
+        f"{parts.bytes_per_image_with_model:.3f} bytes an image, {parts.bytes_per_image:.3f} without the model; "
+        f"model {model}; {parts.blocks:,} blocks",
     ]
+    if parts.columns:
+        lines.append("columns: " + ", ".join(f"{name} ({kind})" for name, kind in parts.columns.items()))
+    if len(parts.groups) > 1:
+        lines += [
+            f"group of {group.cells:,} {group.kind} cells {group.height} x {group.width}: {', '.join(group.codecs)}"
+            for group in parts.groups[:_NAMED]
+        ]
+        lines += [f"and {len(parts.groups) - _NAMED} groups more"] if len(parts.groups) > _NAMED else []
+    if parts.segments > 1:
+        lines.append(f"{parts.segments:,} segments in {parts.files:,} file{'s' if parts.files > 1 else ''}")
     rows = [*parts.bytes_by_part.items(), ("all", parts.archive_bytes)]
     each = max(1, parts.images)
-    return "\n".join(lines + [f"{name.replace('_', ' '):<12}{size:>16,}{size / each:>12.3f}" for name, size in rows])
+    lines += ["", f"{'part':<20}{'bytes':>16}{'an image':>12}"]
+    return "\n".join(lines + [f"{name:<20}{size:>16,}{size / each:>12.3f}" for name, size in rows])
+
+
+_NAMED = 12
+"""How many groups `info` lists."""

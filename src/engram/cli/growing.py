@@ -1,10 +1,10 @@
-"""`engram append`: an archive that grows."""
+"""`engram append`, `set`, `rm`: archives that change."""
 
 from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -12,7 +12,7 @@ from engram.cli.archives import LeftOutModel
 from engram.cli.terminal import Json, progress_bar, tell
 
 if TYPE_CHECKING:
-    from engram.archive import Appended
+    from engram.archive import Appended, Archive
     from engram.codecs.contract import Codec
     from engram.images import ImageSet
 
@@ -37,13 +37,13 @@ def append(
     from engram.datasets import source
 
     with progress_bar("Reading", unit="images") as progress:
-        streams = source.stream(data, progress)
-    codec = _codec(other, streams[0].sample(_SAMPLE), file, model) if other else None
+        new = source.collection(data, progress)
+    codec = _codec(other, new.streams()[0].sample(_SAMPLE), file, model) if other else None
     started = time.perf_counter()
     with progress_bar("Appending", unit="images") as progress:
-        done = archive.append(streams, file, codec, model=model, resume=resume, progress=progress)
+        done = archive.append(new, file, codec, model=model, resume=resume, progress=progress)
     seconds = time.perf_counter() - started
-    whole = done.breakdown
+    whole = done.info
     result = {
         "images_added": done.images,
         "bytes_added": done.bytes,
@@ -85,7 +85,7 @@ def _prose(file: Path, done: Appended, seconds: float) -> list[str]:
     lines = [f"{file}: {done.images:,} images more in {done.bytes:,} bytes, {each:.2f} bytes an image, {seconds:.1f} s"]
     if done.images_resumed:
         lines[0] += f"; {done.images_resumed:,} images were done already"
-    lines.append(f"{done.breakdown.images:,} images in {done.breakdown.archive_bytes:,} bytes in all")
+    lines.append(f"{done.info.images:,} images in {done.info.archive_bytes:,} bytes in all")
     if done.new_class_names:
         lines.append(f"new classes: {', '.join(done.new_class_names)}")
     if done.bytes_to_save and done.drift is not None:
@@ -94,3 +94,78 @@ def _prose(file: Path, done: Appended, seconds: float) -> list[str]:
             f"learned on them may save about {done.bytes_to_save:,} bytes: train one, and append --with it"
         )
     return lines
+
+
+def set_columns(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The archive whose columns change.")],
+    table: Annotated[
+        Path | None,
+        typer.Option("--columns", metavar="TABLE", help="A .csv or .jsonl file; file_name says whose row it is."),
+    ] = None,
+    drop: Annotated[
+        list[str] | None, typer.Option("--drop", metavar="COLUMN", help="Take a column away; may be repeated.")
+    ] = None,
+    model: LeftOutModel = None,
+    as_json: Json = False,
+) -> None:
+    """Add columns to an archive, replace some, or take some away. No image is decoded, and none changes.
+
+    Rows of TABLE are found by the paths of images; images without a row have no value.
+    """
+    from engram import archive
+    from engram.archive.changing import set_columns as described
+    from engram.cli.archives import sizes_of
+    from engram.errors import UsageError
+
+    if table is None and not drop:
+        raise UsageError("nothing to do: give --columns TABLE, or --drop COLUMN")
+    columns: dict[str, Any] = dict.fromkeys(drop or [])
+    if table is not None:
+        with archive.open(file) as opened:
+            columns |= _read(table, opened)
+    with progress_bar("Copying", unit="images") as progress:
+        parts = described(file, columns, model=model, progress=progress)
+    names = ", ".join(f"{name} ({kind})" for name, kind in parts.columns.items())
+    tell({"columns": parts.columns} | sizes_of(parts), f"{file}: columns {names or 'none'}", as_json)
+
+
+def _read(table: Path, opened: Archive) -> dict[str, list[Any]]:
+    """The columns of a table, a value for each image. Raises UsageError."""
+    import warnings
+
+    from engram.datasets.metadata import read_metadata
+    from engram.datasets.tree import Single
+    from engram.errors import UsageError
+
+    if opened.paths is None:
+        raise UsageError(f"{opened.path} has no paths, by which rows of {table} could be found")
+    if table.suffix not in (".csv", ".jsonl") or not table.is_file():
+        raise UsageError(f"{table} is no .csv or .jsonl file")
+    found = read_metadata(Single(table), [table.name], list(opened.paths))
+    for notice in found.notices:
+        warnings.warn(notice, stacklevel=2)
+    return found.columns
+
+
+def rm(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The archive that images are taken out of.")],
+    which: Annotated[list[str], typer.Argument(metavar="WHICH...", help="Paths, globs, indices, or COLUMN=VALUE.")],
+    model: LeftOutModel = None,
+    as_json: Json = False,
+) -> None:
+    """Take images out of an archive. None is decoded, and no other changes.
+
+    The bytes of blocks that only have such images are gone; to get back what the others still hold of them, pack FILE
+    to another archive.
+    """
+    from engram import archive
+    from engram.archive.changing import remove
+    from engram.archive.selecting import select
+    from engram.cli.archives import sizes_of
+
+    with archive.open(file) as opened:
+        rows, size = select(opened, which).rows, opened.info.archive_bytes
+    with progress_bar("Copying", unit="images") as progress:
+        parts = remove(file, rows, model=model, progress=progress)
+    prose = f"{file}: {len(rows):,} images are out; {parts.images:,} are left, in {parts.archive_bytes:,} bytes"
+    tell({"images_removed": len(rows), "bytes_saved": size - parts.archive_bytes} | sizes_of(parts), prose, as_json)

@@ -10,7 +10,7 @@ from typing import NoReturn
 
 import typer
 
-from engram.cli import archives, compare, data, growing, packing, reproduce, train
+from engram.cli import archives, compare, data, growing, looking, packing, reproduce, train
 from engram.cli.terminal import hear_notices
 from engram.errors import EngramError
 
@@ -27,13 +27,19 @@ app.command()(train.train)
 for verb in (
     packing.pack,
     growing.append,
+    growing.rm,
     archives.unpack,
-    archives.get,
     archives.info,
     archives.verify,
     archives.shard,
+    looking.ls,
+    looking.cat,
+    looking.diff,
+    looking.sheet,
 ):
     app.command()(verb)
+app.command("set")(growing.set_columns)
+app.command(context_settings={"ignore_unknown_options": True})(archives.get)  # so that -1 is told what it means
 app.add_typer(data.app, name="data")
 
 

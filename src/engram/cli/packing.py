@@ -15,7 +15,7 @@ from engram.cli.terminal import Json, stage_bars, tell
 from engram.storage import shown
 
 if TYPE_CHECKING:
-    from engram.archive.packing import Engine
+    from engram.archive.engines import Engine
 
 STAGES = {
     "Reading": "images",
@@ -37,7 +37,11 @@ class EngineName(StrEnum):
 
 def pack(
     data: Annotated[
-        str, typer.Argument(metavar="DATA", help="A name, an IDX file, a folder, .npy, .npz, an archive or its URL.")
+        str,
+        typer.Argument(
+            metavar="DATA",
+            help="A folder, .zip, .tar or .parquet of pictures; .npz, .npy, IDX; a name; an archive or its URL.",
+        ),
     ],
     out: Annotated[
         str, typer.Option("-o", "--out", metavar="FILE", help="The archive to write, FILE.egm, or its URL.")
@@ -87,20 +91,35 @@ def pack(
         int | None,
         typer.Option("--shard-images", min=1, help="With ray: above so many images, make FILE a shard set of such."),
     ] = None,
+    label_from: Annotated[
+        str,
+        typer.Option(
+            "--label-from", metavar="WHERE", help="Of a folder: labels are auto, none, parent, top, or a column."
+        ),
+    ] = "auto",
+    frames: Annotated[bool, typer.Option("--frames", help="Take every frame of an animation as a picture.")] = False,
+    skip_broken: Annotated[bool, typer.Option("--skip-broken", help="Leave out pictures that cannot be read.")] = False,
+    images_key: Annotated[
+        str, typer.Option("--images-key", metavar="KEY", help="Of a .npz or .parquet: what holds the images.")
+    ] = "",
+    labels_key: Annotated[
+        str, typer.Option("--labels-key", metavar="KEY", help="Of a .npz or .parquet: what holds the labels.")
+    ] = "",
     as_json: Json = False,
 ) -> None:
-    """Write DATA into one archive, with its labels, classes and file names.
+    """Write DATA into one archive, with the paths of its pictures and all that is known of them.
 
-    Of DATA that comes divided, both halves are packed, train before test. An interrupted pack leaves FILE.part, which
-    the same command with --resume completes; the bytes are those of a pack that was never interrupted.
-
-    Pictures of a folder may have many sizes: each keeps its own, and what that costs is told.
+    A folder comes back as it is: any depth, sizes and kinds (gray, colour, alpha, 16 bits). First folders such as train
+    and test become the column split, the next ones the column label, and metadata.csv more columns. What is left out is
+    told. An interrupted pack leaves FILE.part, which the same command with --resume completes; the bytes are those of a
+    pack that was never interrupted.
 
     What goes to a URL is packed in the current folder, and put there when it is whole.
 
     With --engine ray, DATA and FILE are paths that all nodes see (for a URL the current folder), and what is done lies
     in FILE.parts. The bytes are the same. Do not compress DATA: each node would unpack it from the start.
     """
+    from engram.datasets.source import Reading
     from engram.packing import pack as packed
 
     with _engine(engine, address, shard_images) as runs, stage_bars(STAGES) as progress:
@@ -122,9 +141,10 @@ def pack(
             resume=resume,
             engine=runs,
             shard_images=shard_images,
+            reading=Reading(label_from, frames, skip_broken, images_key, labels_key),
             progress=progress,
         )
-    sizes = done.breakdown
+    sizes = done.info
     prose = f"{shown(out)}: {sizes.images:,} images in {sizes.archive_bytes:,} bytes, "
     prose += f"{sizes.bytes_per_image_with_model:.2f} bytes an image, {sizes.bytes_per_image:.2f} without the model"
     prose += f"; {done.images_resumed:,} images were done already" if done.images_resumed else ""

@@ -1,122 +1,199 @@
-"""A folder of pictures as an ImageSet, and back.
+"""A folder of pictures, or a .zip, .tar or .parquet of them, as a collection; and back.
 
-Either class sub-folders (in order of their names; see names.py for names that no folder can have) or pictures only.
-Files come in order of their names and keep them. A folder with sub-folders `train` and `test`, each either of these,
-is a divided set. A notice tells of files without a picture's suffix; a picture where none is taken is an error. Hidden
-files are ignored. Gray pictures stay gray; where gray and
-colour are mixed, all become RGB. What else becomes of pictures that are not plain gray or RGB, kinds.py says; what is
-done to them is told in the streams' notices.
+Pictures lie at any depth, in the order of the bytes of their paths below the folder, which they keep. What the paths
+say becomes columns: `split`, where no other folders than train, val, test and their kin are at the top, and `label`,
+the first folder after that. metadata.csv or metadata.jsonl says more. What becomes of each kind of picture, kinds.py
+says; what is done to pictures and what is left out is told in notices.
 """
 
 from __future__ import annotations
 
 import os
-from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from engram.datasets.assortment import Assortment, Files, joined, of_one_size
-from engram.datasets.names import UnsafeName, check_class_names, check_file_name, class_of, folder_of
+from engram.datasets.collection import Collection, NoSuchSplit
+from engram.datasets.kinds import ChangedPicture, read_frames
+from engram.datasets.listing import METADATA, SPLITS, Listing, is_picture, listed
+from engram.datasets.metadata import read_metadata
+from engram.datasets.names import check_class_names, class_of, files_of, folder_of
 from engram.datasets.notices import Notice
-from engram.datasets.pictures import (
-    SUFFIXES,
-    check_quality,
-    encode_picture,
-    in_threads,
-    jpeg_roundtrip,
-)
+from engram.datasets.pictures import check_quality, encode_picture, in_threads
 from engram.datasets.progress import Progress, shifted
-from engram.datasets.stream import Stream
-from engram.datasets.survey import survey
-from engram.errors import EngramError, UsageError
+from engram.datasets.survey import Survey, survey
+from engram.datasets.tree import SUFFIXES, Folder, Tree
+from engram.errors import UsageError
 from engram.files import OutputExists, replacing_folder
-from engram.images import ImageSet, Splits
+from engram.images import ImageSet, Splits, classes_of
+from engram.kinds import AnyPixels, kind_of
+from engram.table import Column, categories, column_of, texts
 
-__all__ = [
-    "EmptyClass",
-    "EmptyFolder",
-    "MixedLayout",
-    "has_splits",
-    "jpeg_roundtrip",
-    "load",
-    "save",
-    "stream",
-    "stream_splits",
-]
+PLACES = ("auto", "none", "parent", "top")
+"""What label_from may say beside the name of a column of metadata."""
 
 
-@dataclass(frozen=True)
-class _Class:
-    """A folder of pictures: its path, its class (None in a flat folder), and the files' names in order."""
-
-    folder: Path
-    name: str | None
-    files: list[str]
-    others: list[str]
-
-
-class EmptyFolder(EngramError):
+class EmptyFolder(UsageError):
     """No picture where pictures were expected."""
 
 
-class EmptyClass(EngramError):
-    """A class folder without a picture."""
-
-
-class MixedLayout(EngramError):
-    """Pictures where none are taken: beside class folders, deeper than these, or beside `train` and `test`."""
-
-
-def has_splits(folder: Path | str) -> bool:
-    """Whether the folder is divided into `train` and `test`."""
-    return all((Path(folder) / split).is_dir() for split in Splits._fields)
-
-
-def load(folder: Path | str, progress: Progress | None = None) -> ImageSet:
-    """The images of a folder that is not divided, in memory."""
-    return stream(folder).load(progress)
-
-
-def stream(folder: Path | str, progress: Progress | None = None) -> Stream:
-    """The images of a folder that is not divided. All pictures are looked at before, `progress` says how many.
-
-    Raises EmptyFolder, EmptyClass, MixedLayout, MixedSizes, UnreadablePicture, UnsupportedPicture.
-    """
-    [images] = of_one_size(_together(_assortments([_list(Path(folder))], progress)))
-    return images
-
-
-def stream_splits(folder: Path | str, progress: Progress | None = None) -> tuple[Stream, Stream]:
-    """Both halves of a divided folder: one size, one number of channels, one list of classes for the two."""
-    train, test = of_one_size(collection(folder, progress))
-    return train, test
-
-
 def collection(
-    folder: Path | str, progress: Progress | None = None, split: str = ""
-) -> tuple[Stream, ...] | Assortment:
-    """The images of a folder: a stream, the two of a divided folder, or one assortment of all where sizes differ.
+    folder: Path | str | Tree,
+    progress: Progress | None = None,
+    label_from: str = "auto",
+    frames: bool = False,
+    skip_broken: bool = False,
+    split: str = "",
+) -> Collection:
+    """The pictures of a folder. All are looked at before, `progress` says how many.
 
-    split: one half of a divided folder, with the classes of both.
+    label_from: "auto", the first folder after the split if every picture has one; "top", that of those that have one;
+    "parent", the folder that a picture is in; "none"; or a column of metadata. frames: each frame of an animation is a
+    picture, anim.gif#0 the first. skip_broken: leaves out what cannot be read. split: one of these alone, with the
+    classes of all. Raises EmptyFolder, NoSuchSplit, UnreadablePicture, UnsupportedPicture, UnsafeName, UsageError.
     """
-    folder = Path(folder)
-    found = _assortments(_halves(folder) if has_splits(folder) else [_list(folder)], progress)
-    return _together([found[Splits._fields.index(split)]] if split else found)
+    tree = folder if isinstance(folder, Tree) else Folder(Path(folder))
+    found = listed(tree)
+    if not found.pictures:
+        raise EmptyFolder(f"{tree.name}: no picture in it or its sub-folders ({', '.join(sorted(SUFFIXES))})")
+    metadata = read_metadata(tree, found.metadata, found.pictures)
+    table = _table(found, found.columns | metadata.columns, label_from)
+    rows = np.arange(len(found.pictures))
+    if split:
+        column = table.get("split")
+        if column is None or split not in column.categories:
+            known = column.categories if column is not None else ()
+            raise NoSuchSplit(f"{tree.name} has no split {split!r}, only {', '.join(known) or 'all in one'}")
+        rows = np.flatnonzero(column.mask(split))
+    looked = survey(tree, [found.pictures[row] for row in rows.tolist()], progress, frames, skip_broken)
+    notices = (*looked.notices, *metadata.notices, *found.notices(), *_folding(found.pictures))
+    return OfFiles(tree, looked, {n: column[rows] for n, column in table.items()}, metadata.files, notices)
 
 
-def _halves(folder: Path) -> list[list[_Class]]:
-    beside = [name for name in _folders(folder) if name not in Splits._fields and _first_picture(folder / name)]
-    if beside or _files_of(folder)[0]:
-        raise MixedLayout(
-            f"{folder} is divided into train and test, and has pictures in {beside[0] if beside else 'itself'} beside "
-            "them, which would be left out; pack that apart, or take it out"
-        )
-    halves = [_list(folder / split) for split in Splits._fields]
-    if len({half[0].name is None for half in halves}) == 2:
-        raise MixedLayout(f"{folder}: one of train and test has class folders, the other has not; arrange both alike")
-    return halves
+def _folding(paths: Sequence[str]) -> tuple[Notice, ...]:
+    """What is to be told of paths that differ in case alone."""
+    seen, alike = set[str](), list[str]()
+    for path in paths:
+        folded = path.casefold()
+        if folded in seen:
+            alike.append(path)
+        seen.add(folded)
+    what = "paths that differ in case alone: where a disk folds case, files get a number"
+    return (Notice(what, len(alike), len(paths), alike[0]),) if alike else ()
+
+
+class OfFiles(Collection):
+    """Pictures of a folder, decoded as they pass."""
+
+    def __init__(
+        self,
+        tree: Tree,
+        looked: Survey,
+        table: dict[str, Column],
+        files: dict[str, bytes],
+        notices: tuple[Notice, ...],
+    ) -> None:
+        paths = table["path"].values[looked.files]
+        if looked.several.any():
+            last = np.bincount(looked.files, minlength=len(table["path"]))[looked.files] - 1
+            for row in np.flatnonzero(looked.several).tolist():  # as many digits as the last has: their order is kept
+                paths[row] = f"{paths[row]}#{looked.frames[row]:0{len(str(last[row]))}}"
+        order = np.argsort(paths, kind="stable") if looked.several.any() else np.arange(len(paths))
+        self.name, self.files, self.notices, self._tree = tree.name, files, notices, tree
+        self.table = {name: column[looked.files[order]] for name, column in table.items()}
+        self.table["path"] = texts(paths[order].tolist())
+        self.sizes, self.kinds, self.kind_numbers = looked.sizes[order], looked.kinds, looked.kind_numbers[order]
+        self._paths, self._files, self._frames = table["path"].values, looked.files[order], looked.frames[order]
+
+    def read(self, rows: NDArray[np.int64]) -> Sequence[AnyPixels]:
+        """Raises ChangedPicture and what `kinds.read` raises."""
+        found: list[AnyPixels] = [np.empty(0)] * len(rows)
+        files, frames = self._files[rows].tolist(), self._frames[rows].tolist()
+
+        def decode(start: int, stop: int) -> int:
+            while start < stop:
+                end = start + 1
+                while end < stop and files[end] == files[start]:
+                    end += 1
+                found[start:end] = read_frames(self._tree.at(self._paths[files[start]]), frames[start:end])
+                start = end
+            return 0
+
+        in_threads(decode, len(rows))
+        for row, pixels in zip(rows.tolist(), found, strict=True):
+            kind = self.kinds[self.kind_numbers[row]]
+            if pixels.shape != (*self.sizes[row].tolist(), kind.channels) or pixels.dtype != kind.dtype:
+                raise ChangedPicture(f"{self.where(row)} was changed meanwhile: wait until no one writes there")
+        return found
+
+    def where(self, row: int) -> str:
+        return str(self._tree.at(self.table["path"].values[row]))
+
+
+def _table(found: Listing, metadata: dict[str, Any], label_from: str) -> dict[str, Column]:
+    """The columns: path, split and label first."""
+    known = {
+        name: values if isinstance(values, Column) else column_of(values, f"column {name!r} of metadata")
+        for name, values in metadata.items()
+    }
+    if label_from not in (*PLACES, *known):
+        columns = f" or a column of metadata ({', '.join(known)})" if known else ""
+        raise UsageError(f"labels are taken from {', '.join(PLACES)}{columns}, not {label_from!r}")
+    table = {"path": texts(found.pictures)} | _said_by(found.pictures, label_from)
+    if "split" in known:
+        table["split"] = _classes(known.pop("split"), SPLITS)
+    if label_from in known:
+        table["label"] = _classes(known[label_from])
+        if label_from != "label" and "label" in known:
+            known["metadata_label"] = known["label"]
+    elif "label" in known:
+        table["label"] = _classes(known["label"])
+    known.pop("label", None)
+    return table | known
+
+
+def _said_by(paths: list[str], label_from: str) -> dict[str, Column]:
+    """What the paths of pictures say: split and label, if they do."""
+    folders, table, after = [path.split("/")[:-1] for path in paths], dict[str, Column](), 0
+    tops = {names[0] if names else "" for names in folders}
+    if tops <= set(SPLITS):
+        present = [split for split in SPLITS if split in tops]
+        numbers = {split: number for number, split in enumerate(present)}
+        table["split"] = categories(np.array([numbers[names[0]] for names in folders]), present)
+        after = 1
+    place = -1 if label_from == "parent" else after
+    labels = [class_of(names[place]) if len(names) > after else None for names in folders]
+    wanted = {"auto": None not in labels, "top": True, "parent": True}.get(label_from, False)
+    if wanted and any(label is not None for label in labels):
+        table["label"] = _numbered(labels)
+    return table
+
+
+def _numbered(values: Iterable[str | None], first: Sequence[str] = ()) -> Column:
+    """The texts as categories, in the order of `first` and then their own."""
+    values = list(values)
+    distinct = set(values) - {None}
+    names = [name for name in first if name in distinct]
+    names += sorted(name for name in distinct if name is not None and name not in first)
+    numbers = {name: number for number, name in enumerate(names)}
+    present = np.array([value is not None for value in values], bool)
+    found = np.array([0 if value is None else numbers[value] for value in values], np.int64)
+    return Column("category", found, tuple(names), None if present.all() else present)
+
+
+def _classes(column: Column, first: Sequence[str] = ()) -> Column:
+    """A column as labels: texts as categories, whole numbers from 0 on as classes that are called so."""
+    if column.type == "category" and not first:
+        return column
+    if column.type in ("text", "category"):
+        return _numbered(map(column.value, range(len(column))), first)
+    if column.type == "integer" and column.values.min(initial=0) >= 0:
+        numbers, names = classes_of(column.values)
+        return Column("category", numbers, names, column.present)
+    return column
 
 
 def save(
@@ -127,10 +204,10 @@ def save(
     progress: Progress | None = None,
     force: bool = False,
 ) -> int:
-    """Writes a folder that `load` reads, and gives the number of bytes in its files.
+    """Writes a folder that `collection` reads, and gives the number of bytes in its files.
 
-    Files are called by the set's names with the format's suffix, or by their index: 00042.jpg. A class without images
-    gets no folder. The folder appears whole or not at all; `force` replaces an existing one, if it holds only pictures.
+    Files lie as the set's paths say, with the format's suffix; or in class folders, called by their index: 00042.jpg.
+    The folder appears whole or not at all; `force` replaces an existing one, if it holds only pictures.
     Raises UsageError for another format than jpg or png, UnsafeName, EmptyFolder, OutputExists, CannotWrite.
     """
     folder, suffix = Path(folder), f".{format}"
@@ -138,134 +215,39 @@ def save(
         raise UsageError(f"pictures are written as jpg or png, not {format!r}")
     check_quality(quality)
     parts = images._asdict() if isinstance(images, Splits) else {"": images}
-    files = {part: _file_names(part_images, suffix) for part, part_images in parts.items()}
-    if empty := [part for part, names in files.items() if not names]:
-        raise EmptyFolder(f"{folder / empty[0]}: no images to write, and a folder of none could not be read again")
+    for part, some in parts.items():
+        if not len(some):
+            raise EmptyFolder(f"{folder / part}: no images to write, and a folder of none could not be read again")
+        if suffix == ".jpg" and kind_of(some.images).name not in ("gray", "rgb"):
+            raise UsageError(f"jpg holds gray and RGB, not {kind_of(some.images).name}; write png")
+    files = {part: _file_names(some, part, suffix) for part, some in parts.items()}
     if force:
         refuse_foreign_files(folder)
     total, done, written = sum(map(len, parts.values())), 0, 0
     with replacing_folder(folder, force) as new:
-        for part, part_images in parts.items():
-            for subfolder in {os.path.dirname(name) for name in files[part]}:
-                (new / part / subfolder).mkdir(parents=True, exist_ok=True)
+        for part, some in parts.items():
+            for below in {os.path.dirname(name) for name in files[part]}:
+                (new / below).mkdir(parents=True, exist_ok=True)
             report = shifted(progress, done, total)
-            written += _write(part_images, [os.path.join(new, part, name) for name in files[part]], quality, report)
-            done += len(part_images)
+            written += _write(some, [os.path.join(new, name) for name in files[part]], quality, report)
+            done += len(some)
     return written
 
 
-def _list(folder: Path) -> list[_Class]:
-    """What a folder has, at least one picture in each class."""
-    if not folder.is_dir():
-        raise UsageError(f"{folder}: no such folder")
-    loose, others = _files_of(folder)
-    classes = [_Class(folder / name, class_of(name), *_files_of(folder / name)) for name in _folders(folder)]
-    for found in classes:
-        for name in _folders(found.folder):
-            if deeper := _first_picture(found.folder / name):
-                raise MixedLayout(
-                    f"{deeper} lies deeper than a class folder, and would be left out; move it up, or pack "
-                    f"{found.folder}"
-                )
-    if not loose and not any(found.files for found in classes):
-        raise EmptyFolder(f"{folder}: no picture in it or its sub-folders ({', '.join(sorted(SUFFIXES))})")
-    others += [os.path.join(found.folder.name, name) for found in classes if not found.files for name in found.others]
-    if not any(found.files for found in classes):
-        return [_Class(folder, None, loose, others)]
-    if loose:
-        raise MixedLayout(f"{folder}: {loose[0]} lies beside the class folders; put it into one, or take it out")
-    if empty := [found.folder for found in classes if not found.files]:
-        raise EmptyClass(f"{empty[0]}: a class without a picture; fill the folder or remove it")
-    if others:
-        classes[0].others.extend(os.path.join(os.pardir, name) for name in others)
-    return classes
-
-
-def _files_of(folder: Path) -> tuple[list[str], list[str]]:
-    """(the names of the pictures, those of other visible files), each in order."""
-    visible = [entry for entry in os.scandir(folder) if entry.name[0] != "." and not entry.is_dir()]
-    pictures = sorted(entry.name for entry in visible if entry.is_file() and _is_picture(entry.name))
-    return pictures, sorted({entry.name for entry in visible} - set(pictures))
-
-
-def _folders(folder: Path) -> list[str]:
-    """The names of the visible folders, in order."""
-    return sorted(entry.name for entry in os.scandir(folder) if entry.is_dir() and entry.name[0] != ".")
-
-
-def _first_picture(folder: Path) -> Path | None:
-    """A picture in a folder, at any depth."""
-    for where, below, names in os.walk(folder):
-        below[:] = sorted(name for name in below if name[0] != ".")
-        for name in sorted(names):
-            if _is_picture(name):
-                return Path(where) / name
-    return None
-
-
-def _is_picture(name: str) -> bool:
-    return name[0] != "." and os.path.splitext(name)[1].lower() in SUFFIXES
-
-
-def _together(parts: list[Assortment]) -> tuple[Stream, ...] | Assortment:
-    whole = joined(parts)
-    return whole if whole.is_mixed else tuple(part.alike() for part in parts)
-
-
-def _assortments(parts: list[list[_Class]], progress: Progress | None) -> list[Assortment]:
-    """The pictures of each part, with as many channels and one list of classes; a later part's classes come later."""
-    totals = [sum(len(found.files) for found in part) for part in parts]
-    surveys = [
-        survey(_files(part), shifted(progress, sum(totals[:number]), sum(totals))) for number, part in enumerate(parts)
-    ]
-    numbers = {name: number for number, name in enumerate(dict.fromkeys(found.name for p in parts for found in p))}
-    class_names = tuple(name for name in numbers if name is not None)
-    channels = 1 if all(found.gray.all() for found in surveys) else 3
-    return [
-        Assortment(
-            name=str(part[0].folder),
-            files=_files(part),
-            sizes=found.sizes,
-            channels=channels,
-            labels=np.repeat([numbers[c.name] for c in part], [len(c.files) for c in part]) if class_names else None,
-            class_names=class_names,
-            notices=(*found.notices(channels), *_left_out(part)),
-        )
-        for part, found in zip(parts, surveys, strict=True)
-    ]
-
-
-def _left_out(part: list[_Class]) -> tuple[Notice, ...]:
-    """What is to be told of files that are no pictures."""
-    others = [found.folder / name for found in part for name in found.others]
-    total = len(others) + sum(len(found.files) for found in part)
-    what = "no picture, by its name: left out"
-    return (Notice(what, len(others), total, os.path.normpath(others[0])),) if others else ()
-
-
-def _files(part: list[_Class]) -> Files:
-    names = tuple(file for found in part for file in found.files)
-    return Files(tuple(found.folder for found in part), np.cumsum([len(found.files) for found in part]), names)
-
-
-def _file_names(images: ImageSet, suffix: str) -> list[str]:
-    """Each image's path below the folder. Raises UnsafeName where it is not safe or not its own."""
-    if images.names is None:
+def _file_names(images: ImageSet, part: str, suffix: str) -> list[str]:
+    """Each image's path below the folder, for a half of a divided set below that half. Raises UnsafeName."""
+    if images.paths is None:
         digits = max(5, len(str(len(images) - 1)))
-        stems = [f"{index:0{digits}}" for index in range(len(images))]
+        paths: Sequence[str] = [f"{index:0{digits}}{suffix}" for index in range(len(images))]
     else:
-        for name in images.names:
-            check_file_name(name)
-        stems = [os.path.splitext(name)[0] for name in images.names]
-    names = [stem + suffix for stem in stems]
-    if images.labels is not None:
+        paths = images.paths
+    if images.labels is not None and not any("/" in path for path in paths):
         check_class_names(images.class_names)
         folders = [folder_of(name) for name in images.class_names]
-        names = [f"{folders[label]}/{name}" for label, name in zip(images.labels, names, strict=True)]
-    if len(set(names)) < len(names):
-        [(twice, _)] = Counter(names).most_common(1)
-        raise UnsafeName(f"two images would both be written as {twice}; give each its own name")
-    return names
+        paths = [f"{folders[label]}/{path}" for label, path in zip(images.labels, paths, strict=True)]
+    if part and not all(path.startswith(f"{part}/") for path in paths):
+        paths = [f"{part}/{path}" for path in paths]
+    return files_of(paths, suffix)
 
 
 def _write(images: ImageSet, paths: list[str], quality: int, progress: Progress | None) -> int:
@@ -284,10 +266,10 @@ def _write(images: ImageSet, paths: list[str], quality: int, progress: Progress 
 
 
 def refuse_foreign_files(folder: Path) -> None:
-    """Raises OutputExists where force would delete more than pictures."""
+    """Raises OutputExists where force would delete more than pictures and their metadata."""
     for where, _, names in os.walk(folder):
         for name in names:
-            if not _is_picture(name):
+            if not is_picture(name) and name not in METADATA:
                 raise OutputExists(
                     f"{folder}: not replaced, since it holds more than pictures: {os.path.join(where, name)}"
                 )

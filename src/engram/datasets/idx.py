@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from engram.datasets.arrays import NotImages, as_images
 from engram.datasets.deflate import LARGEST_EXPANSION, GzipReader, TrailingBytes
 from engram.datasets.stream import Stream, rows_of, without_pixels
-from engram.errors import CorruptData, EngramError, UsageError
+from engram.errors import CorruptData, UsageError
 from engram.files import replacing_file
 from engram.images import ImageSet, Pixels
 
@@ -35,7 +35,7 @@ class WrongMagic(CorruptData):
     """The first four bytes are not those of an IDX file."""
 
 
-class UnsupportedType(EngramError):
+class UnsupportedType(UsageError):
     """An IDX file of other values than unsigned bytes."""
 
 

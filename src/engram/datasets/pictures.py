@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import struct
+import zlib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
@@ -12,26 +15,45 @@ from PIL import Image
 from engram.datasets.progress import Progress
 from engram.errors import UsageError
 from engram.images import Pixels
+from engram.kinds import AnyPixels, kind_of
 
-SUFFIXES = frozenset(
-    (
-        *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif"),
-        *(".ppm", ".pgm", ".pbm", ".pnm", ".jp2", ".j2k", ".tga", ".ico"),
-    )
-)
-"""Of the files of a folder that are taken for pictures."""
 _CHUNK = 256
+_WORKERS = min(32, (os.cpu_count() or 1) + 4)
+MOST_AT_ONCE = _CHUNK * _WORKERS
+"""How many pictures threads may be at, one piece of them after another."""
 
 
-def encode_picture(image: Pixels, suffix: str, quality: int) -> bytes:
+def encode_picture(image: AnyPixels, suffix: str, quality: int) -> bytes:
     """The bytes of uint8[h, w, c] as .jpg of a quality (Pillow's other settings as they stand) or .png (lossless)."""
-    picture = Image.fromarray(image[..., 0] if image.shape[2] == 1 else image)
-    file = BytesIO()
+    if suffix == ".png" and kind_of(image).name == "rgb16":
+        return _wide_png(image)
+    picture, file = as_picture(image), BytesIO()
     if suffix == ".jpg":
         picture.save(file, "JPEG", quality=quality)
     else:
         picture.save(file, "PNG")
     return file.getvalue()
+
+
+def as_picture(image: AnyPixels) -> Image.Image:
+    """Pillow's picture of uint8 or uint16[h, w, c]. Raises UsageError for 16-bit colours: it has no mode for them."""
+    if kind_of(image).name == "rgb16":
+        raise UsageError("Pillow has no mode for colours of 16 bits; `engram unpack` writes them as PNG")
+    return Image.fromarray(image[..., 0] if image.shape[2] == 1 else image)
+
+
+def _wide_png(image: AnyPixels) -> bytes:
+    """A PNG file of uint16[h, w, 3], which Pillow cannot write."""
+    height, width, _ = image.shape
+    rows = image.astype(">u2").view(np.uint8).reshape(height, -1)
+    plain = np.concatenate([np.zeros((height, 1), np.uint8), rows], axis=1).tobytes()
+    chunks = (
+        (b"IHDR", struct.pack(">IIBBBBB", width, height, 16, 2, 0, 0, 0)),
+        (b"IDAT", zlib.compress(plain, 9)),
+        (b"IEND", b""),
+    )
+    coded = (struct.pack(">I", len(d)) + name + d + struct.pack(">I", zlib.crc32(name + d)) for name, d in chunks)
+    return b"\x89PNG\r\n\x1a\n" + b"".join(coded)
 
 
 def jpeg_roundtrip(images: Pixels, quality: int, progress: Progress | None = None) -> Pixels:
@@ -58,7 +80,7 @@ def check_quality(quality: int) -> None:
 def in_threads(work: Callable[[int, int], int], count: int, progress: Progress | None = None) -> int:
     """The sum of work(start, stop) over pieces of range(count); the first piece to fail, in order, raises."""
     total = 0
-    pool = ThreadPoolExecutor()
+    pool = ThreadPoolExecutor(_WORKERS)
     try:
         stops = [min(start + _CHUNK, count) for start in range(0, count, _CHUNK)]
         pieces = [pool.submit(work, index * _CHUNK, stop) for index, stop in enumerate(stops)]

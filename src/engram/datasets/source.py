@@ -1,23 +1,27 @@
-"""DATA, the same everywhere: a name, a file or a folder becomes an ImageSet, or Splits where it comes divided.
+"""DATA, the same everywhere: a name, a file or a folder becomes a Collection of pictures.
 
-| DATA                                   | gives                                                    |
-|----------------------------------------|----------------------------------------------------------|
-| `fashion-mnist`, `wardrobe`            | Splits                                                   |
-| `fashion-mnist:test`, `wardrobe:train` | ImageSet                                                 |
-| a folder of pictures                   | ImageSet; Splits if it has sub-folders `train` and `test` |
-| `FOLDER:train`, `FOLDER:test`          | ImageSet: that half of a divided folder                  |
-| an IDX file, plain or .gz              | ImageSet, with the labels file beside it if there is one |
-| a .npy or .npz file                    | ImageSet                                                 |
-| an archive, .egm, also by its URL      | ImageSet                                                 |
-| a shard set, or its shards.json or URL | ImageSet                                                 |
-| arrays, pictures, data sets in memory  | ImageSet; `handed` says which                            |
+| DATA                                   | gives                                                      |
+|----------------------------------------|------------------------------------------------------------|
+| `fashion-mnist`, `wardrobe`            | the splits train and test                                  |
+| `fashion-mnist:test`, `wardrobe:train` | that split                                                 |
+| a folder of pictures, or a .zip or .tar of one | all of them, at any depth                          |
+| a picture                              | that one                                                   |
+| `FOLDER:train`, `FOLDER:val`           | that split of a folder that comes divided, or an archive   |
+| an IDX file, plain or .gz              | its images, with the labels file beside it if there is one |
+| a .npy or .npz file                    | its images                                                 |
+| a .parquet file                        | the pictures of a column, with all others                  |
+| an archive, .egm, also by its URL      | its pictures with all columns                              |
+| a shard set, or its shards.json or URL | the same                                                   |
+| arrays, pictures, data sets in memory  | `handed` says what                                         |
 """
 
 from __future__ import annotations
 
 import difflib
+import re
 import warnings
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -25,21 +29,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engram.datasets.assortment import Assortment, of_one_size
+from engram.datasets.collection import Collection, OfStreams
 from engram.datasets.progress import Progress, shifted
+from engram.datasets.selection import of_split
 from engram.datasets.stream import InMemory, Stream, cannot_read
-from engram.errors import EngramError, UsageError
+from engram.datasets.tree import SUFFIXES, Single, Tree, tree_of
+from engram.errors import UsageError
 from engram.images import ImageSet, Splits
 from engram.storage import is_url, shown
 
-_READERS = {
-    ".npy": "engram.datasets.arrays",
-    ".npz": "engram.datasets.arrays",
-    ".egm": "engram.archive.source",
-}
-"""Whose `stream` reads a suffix. Imported when such a file comes: archives lie a floor above this one."""
+_ARCHIVES = "engram.archive.source"
+"""Whose `collection` reads archives. Imported when one comes: archives lie a floor above this one."""
+_SUFFIXES = (".zip", ".tar", ".parquet", ".npy", ".npz", ".egm")
+_SPLIT = re.compile(r"[\w.-]+")
 
-Data = str | Path | ImageSet | Splits | NDArray[Any] | Iterable[Any]
+Data = str | Path | ImageSet | Splits | Collection | NDArray[Any] | Iterable[Any]
 """A name, or what a program hands over."""
 MANIFEST = "shards.json"
 """What makes a folder a shard set."""
@@ -49,18 +53,15 @@ class UnknownData(UsageError):
     """A DATA that is neither a known name nor anything that can be read."""
 
 
-class NoSuchSplit(UsageError):
-    """A split of something that does not come divided, or by a name other than train and test."""
-
-
-class TooFewImages(EngramError):
+class TooFewImages(UsageError):
     """A set has fewer images than were to be drawn from it."""
 
 
 def load(data: Data, progress: Progress | None = None) -> ImageSet | Splits:
-    """What DATA names (see the table above), in memory; an ImageSet or Splits comes back as it is.
+    """What DATA names (see the table above), in memory, where all pictures have one size; Splits if it comes divided.
 
-    Warns of every Notice. Raises UnknownData, NoSuchSplit, CannotRead, and whatever the format's own reader raises.
+    An ImageSet or Splits comes back as it is. Warns of every Notice. Raises UnknownData, NoSuchSplit, CannotRead,
+    MixedSizes, and whatever the format's own reader raises.
     """
     if isinstance(data, (ImageSet, Splits)):
         return data
@@ -75,57 +76,82 @@ def stream(data: Data, progress: Progress | None = None) -> tuple[Stream, ...]:
     """What DATA names, to be read in pieces as it passes: one stream, or those of train and test where it is divided.
 
     `load` gives what they hold. `progress` is told of what must be done before: a download, a look at every picture.
-    Warns of every Notice. Raises MixedSizes where `collection` gives an Assortment.
+    Warns of every Notice. Raises MixedSizes where `collection` gives pictures of many sizes.
     """
-    return tuple(of_one_size(collection(data, progress)))
+    return collection(data, progress).streams()
 
 
-def collection(data: Data, progress: Progress | None = None) -> tuple[Stream, ...] | Assortment:
-    """What DATA names, of any sizes: as `stream` gives it, or an Assortment of all where sizes differ."""
-    if isinstance(data, ImageSet):
-        return (InMemory(data),)
-    if isinstance(data, Splits):
-        return tuple(map(InMemory, data))
-    if not isinstance(data, str | Path):
-        from engram.datasets import handed
+@dataclass(frozen=True)
+class Reading:
+    """How DATA is read, where there is a choice. Of a folder: label_from, frames, skip_broken (`folders.collection`).
 
-        return handed.collection(data)
-    found = _named(data, progress)
-    for part in (found,) if isinstance(found, Assortment) else found:
-        for notice in part.notices:
-            warnings.warn(notice, stacklevel=3)
+    Of a .npz: images_key and labels_key, what its arrays are called (`arrays.streams`). Of a .parquet: its columns.
+    """
+
+    label_from: str = "auto"
+    frames: bool = False
+    skip_broken: bool = False
+    images_key: str = ""
+    labels_key: str = ""
+
+
+def collection(data: Data, progress: Progress | None = None, reading: Reading | None = None) -> Collection:
+    """What DATA names, of any sizes and kinds. Warns of every Notice. Raises what `load` does, but for MixedSizes."""
+    is_name = isinstance(data, str | Path)
+    found = _named(str(data), progress, reading or Reading()) if is_name else _given(data)
+    for notice in found.notices:
+        warnings.warn(notice, stacklevel=3)
     return found
 
 
-def _named(data: str | Path, progress: Progress | None) -> tuple[Stream, ...] | Assortment:
-    """That of a name."""
-    name, split = _divide(str(data))
-    if name == "wardrobe":
-        from engram.datasets import wardrobe
+def _given(data: Any) -> Collection:
+    """What a program hands over."""
+    if isinstance(data, Collection):
+        return data
+    if isinstance(data, ImageSet):
+        return OfStreams((InMemory(data),))
+    if isinstance(data, Splits):
+        return OfStreams(tuple(map(InMemory, data)), Splits._fields)
+    from engram.datasets import handed
 
-        return tuple(wardrobe.stream(half) for half in Splits._fields if split in ("", half))
+    return handed.collection(data)
+
+
+def _named(data: str, progress: Progress | None, reading: Reading) -> Collection:
+    """That of a name."""
+    name, split = _divide(data)
     try:
-        parts = _stream(name, split, progress)
+        if (tree := _tree(name, reading.images_key)) is not None:
+            from engram.datasets import folders
+
+            label_from = (tree.columns() is not None and reading.labels_key) or reading.label_from
+            return folders.collection(tree, progress, label_from, reading.frames, reading.skip_broken, split)
+        found = _of_file(name, progress, (reading.images_key, reading.labels_key))
     except OSError as error:
         raise cannot_read(name, error) from error
-    if not split or isinstance(parts, Assortment) or (len(parts) == 1 and Path(name).is_dir()):
-        return parts
-    if len(parts) == 1:
-        raise _undivided(name, split)
-    return (parts[Splits._fields.index(split)],)
+    if not split:
+        return found
+    return OfStreams(found.streams(split)) if isinstance(found, OfStreams) else of_split(found, split)
 
 
-def _undivided(name: str, split: str) -> NoSuchSplit:
-    return NoSuchSplit(f"{name} does not come divided into train and test; leave out :{split}")
+def _tree(name: str, images_key: str) -> Tree | None:
+    """The tree of pictures of a folder, a .zip, .tar or .parquet, or of a picture alone."""
+    if is_url(name) or _is_archive(name):
+        return None
+    path = Path(name)
+    found, suffix = tree_of(path), path.suffix.lower()
+    if found is None and suffix == ".parquet" and path.is_file():
+        from engram.datasets.parquet import Parquet
+
+        return Parquet(path, images_key)
+    return Single(path) if found is None and suffix in SUFFIXES and path.is_file() else found
 
 
 def _divide(text: str) -> tuple[str, str]:
-    """The name, and the split if it has one. Raises NoSuchSplit."""
+    """The name, and the split if it has one."""
     name, colon, split = text.rpartition(":")
-    if not colon or is_url(text) or Path(text).exists():
-        name, split = text, ""
-    if split not in ("", *Splits._fields):
-        raise NoSuchSplit(f"{text}: a split is called train or test, not {split!r}")
+    if not colon or not _SPLIT.fullmatch(split) or is_url(text) or Path(text).exists():
+        return text, ""
     return name, split
 
 
@@ -139,28 +165,28 @@ def absolute(data: str | Path) -> str:
     return f"{Path(name).absolute()}{split and ':'}{split}"
 
 
-def _stream(name: str, split: str, progress: Progress | None) -> tuple[Stream, ...] | Assortment:
-    """That of a name; a split is heeded by folders alone."""
+def _of_file(name: str, progress: Progress | None, keys: tuple[str, str]) -> Collection:
+    """What is no folder of pictures."""
     from engram.datasets import catalog
 
     path = Path(name)
-    if _is_archive(name):
-        if split:
-            raise _undivided(name, split)
-        return (import_module(_READERS[".egm"]).stream(name),)
-    if name in catalog.CATALOG:
-        return catalog.stream(name, progress)
-    if path.is_dir():
-        from engram.datasets import folders
+    if _is_archive(name) or (path.suffix == ".egm" and path.is_file()):
+        found: Collection = import_module(_ARCHIVES).collection(name)
+        return found
+    if name == "wardrobe":
+        from engram.datasets import wardrobe
 
-        if split and not folders.has_splits(path):
-            raise _undivided(name, split)
-        return folders.collection(path, progress, split)
+        return OfStreams(tuple(map(wardrobe.stream, Splits._fields)), Splits._fields)
+    if name in catalog.CATALOG:
+        return OfStreams(catalog.stream(name, progress), Splits._fields)
     if not path.is_file():
         raise _unknown(name, "is no file, no folder and no known name")
-    if path.suffix in _READERS:
-        return (import_module(_READERS[path.suffix]).stream(path),)
-    return (_of_idx(path),)
+    if path.suffix in (".npy", ".npz"):
+        from engram.datasets import arrays
+
+        found_there = arrays.streams(path, *keys)
+        return OfStreams(tuple(found_there.values()), tuple(filter(None, found_there)))
+    return OfStreams((_of_idx(path),))
 
 
 def _is_archive(name: str) -> bool:
@@ -189,8 +215,8 @@ def _unknown(name: str, reason: str) -> UnknownData:
     close = difflib.get_close_matches(name, known, n=1)
     return UnknownData(
         f"{name!r} {reason}{f'; did you mean {close[0]}?' if close else '.'} "
-        f"DATA is {', '.join(known)} (with :train or :test), an IDX file, a folder of pictures, "
-        f"or a file {', '.join(_READERS)}"
+        f"DATA is {', '.join(known)} (with :train or :test), an IDX file, a folder of pictures, a picture, "
+        f"or a file {', '.join(_SUFFIXES)}"
     )
 
 

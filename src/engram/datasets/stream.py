@@ -49,8 +49,7 @@ class Stream(ABC):
             for images in self.pixels(rows):
                 some = as_slice(rows[done : done + len(images)])
                 done += len(images)
-                labels = None if known.labels is None else known.labels[some]
-                yield ImageSet(images, labels, known.class_names, None if known.names is None else known.names[some])
+                yield known[some].with_images(images)
         except OSError as error:
             raise cannot_read(self.name, error) from error
         if not rows:
@@ -65,19 +64,13 @@ class Stream(ABC):
         return self._every(max(1, -(-len(self) // most)), progress)
 
     def _every(self, step: int, progress: Progress | None) -> ImageSet:
-        images, done = np.empty((-(-len(self) // step), *self.image_shape), np.uint8), 0
+        images, done = np.empty((-(-len(self) // step), *self.image_shape), self.known.images.dtype), 0
         for piece in self.pieces(range(0, len(self), step)):
             images[done : done + len(piece)] = piece.images
             done += len(piece)
             if progress:
                 progress(done, len(images))
-        labels, names = self.known.labels, self.known.names
-        return ImageSet(
-            images,
-            None if labels is None else labels[::step],
-            self.known.class_names,
-            None if names is None else names[::step],
-        )
+        return self.known[::step].with_images(images)
 
     def __len__(self) -> int:
         return len(self.known)

@@ -27,17 +27,27 @@ class Judge:
             raise UsageError(f"a judge is a classifier, not {model.network.method}")
         self.network, self.image_shape = restore(model), model.network.image_shape
         self.identity = model.identity
-        self.classes = len(model.facts["class_names"])
+        self.class_names = tuple(model.facts["class_names"])
 
     def confusion(self, images: ImageSet) -> NDArray[np.int64]:
         """counts[true class, judged class]. Raises UsageError for images without labels, or of other classes."""
+        counts = np.zeros((len(self.class_names),) * 2, np.int64)
+        np.add.at(counts, (self._classes_of(images), classify(self.network, images.images)), 1)
+        return counts
+
+    def _classes_of(self, images: ImageSet) -> NDArray[np.int64]:
+        """What the judge calls the images' classes: the same names, or where it does not know these, the same numbers.
+
+        Raises UsageError.
+        """
         if images.labels is None:
             raise UsageError("images without labels cannot be judged")
-        if images.labels.max(initial=0) >= self.classes:
-            raise UsageError(f"label {images.labels.max()} is none of the {self.classes} classes that the judge knows")
-        counts = np.zeros((self.classes, self.classes), np.int64)
-        np.add.at(counts, (images.labels, classify(self.network, images.images)), 1)
-        return counts
+        if set(images.class_names) <= set(self.class_names) and images.class_names:
+            return np.array([self.class_names.index(name) for name in images.class_names], np.int64)[images.labels]
+        if images.labels.max(initial=0) >= len(self.class_names):
+            known = f"{len(self.class_names)} classes that the judge knows"
+            raise UsageError(f"label {images.labels.max()} is none of the {known}")
+        return images.labels
 
 
 def judge_of(name: str | Path) -> Judge:

@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from engram.archive import Reader
-from engram.images import Pixels
+from engram.archive import Archive
 from engram.integrations.order import Order
+from engram.kinds import AnyPixels
 
 _AT_ONCE_BYTES = 1 << 24
 """Pixels of blocks that are decoded in one go."""
@@ -19,17 +19,17 @@ _AT_ONCE_BYTES = 1 << 24
 class RecentBlocks:
     """Images of an archive by their indices; each block they lie in is decoded whole, and kept while there is room."""
 
-    def __init__(self, archive: Reader) -> None:
+    def __init__(self, archive: Archive) -> None:
         self._archive = archive
         self._kept = OrderedDict[int, Tensor]()
 
     def read(self, rows: Order, room: int) -> Tensor:
-        """uint8[n, c, h, w] of rows in any order; the `room` blocks that were read last stay, at least 1.
+        """[n, c, h, w] of rows in any order; the `room` blocks that were read last stay, at least 1.
 
         Raises CorruptBlock.
         """
         height, width, channels = self._archive.image_shape
-        images = torch.empty((len(rows), channels, height, width), dtype=torch.uint8)
+        images = torch.empty((len(rows), channels, height, width), dtype=dtype_of(self._archive))
         order = np.argsort(rows, kind="stable")
         blocks, starts = np.unique(self._archive.block_of(rows[order]), return_index=True)
         spots = dict(zip(blocks.tolist(), np.split(order, starts[1:]), strict=False))  # of no rows: no block, one group
@@ -52,10 +52,15 @@ class RecentBlocks:
                 self._kept.popitem(last=False)
         return images
 
-    def __reduce__(self) -> tuple[type[RecentBlocks], tuple[Reader]]:
+    def __reduce__(self) -> tuple[type[RecentBlocks], tuple[Archive]]:
         return RecentBlocks, (self._archive,)
 
 
-def channels_first(images: Pixels) -> Tensor:
-    """uint8[n, c, h, w] of uint8[n, h, w, c], without a copy."""
-    return torch.from_numpy(images).permute(0, 3, 1, 2)
+def dtype_of(archive: Archive) -> torch.dtype:
+    """What holds its pixels: torch can do little with uint16. Raises ManySizes."""
+    return torch.uint8 if archive.kind.bits == 8 else torch.int32
+
+
+def channels_first(images: AnyPixels) -> Tensor:
+    """[n, c, h, w] of [n, h, w, c]: of uint8 without a copy, of uint16 as int32."""
+    return torch.from_numpy(images if images.dtype == np.uint8 else images.astype(np.int32)).permute(0, 3, 1, 2)

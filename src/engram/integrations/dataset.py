@@ -20,10 +20,10 @@ from torch import Tensor
 from torch.utils.data import Dataset, default_collate, get_worker_info
 
 from engram import archive
-from engram.archive.file import GivenModel
+from engram.archive.models import GivenModel
 from engram.datasets.progress import Progress
 from engram.errors import UsageError
-from engram.integrations.blocks import RecentBlocks, channels_first
+from engram.integrations.blocks import RecentBlocks, channels_first, dtype_of
 from engram.integrations.loader import BatchLoader
 from engram.integrations.order import BatchOrder, Order
 from engram.storage import Location
@@ -32,12 +32,14 @@ from engram.storage import Location
 class ArchiveDataset(Dataset[Any]):
     """(image, label) of each image of an archive or a shard set; the image alone where the archive has no labels.
 
-    An image is float32[c, h, w] in [0, 1], or uint8[c, h, w] for dtype=torch.uint8, and then what `transform` makes of
-    it; a label is an int. `dataset[[3, 1, 2]]`, or a slice, is a batch, read in one go: (images[n, c, h, w],
-    int64[n]), or the images alone. `loader` makes a DataLoader of such batches. With memory_bytes=0 nothing is kept.
+    All are of one size and kind. An image is float32[c, h, w] in [0, 1], or uint8[c, h, w] for dtype=torch.uint8 (but
+    not of 16 bits), and then what `transform` makes of it; a label is an int. `dataset[[3, 1, 2]]`, or a slice, is a
+    batch, read in one go: (images[n, c, h, w], int64[n]), or the images alone. `loader` makes a DataLoader of such
+    batches. With memory_bytes=0 nothing is kept.
 
     It may be pickled, and goes to workers that are forked or spawned: as the archive's path, and the shared pixels.
-    Raises what `engram.open` raises, and CorruptBlock where an image is damaged: at once where all images are kept.
+    Raises what `engram.open` raises, ManySizes, and CorruptBlock where an image is damaged: at once where all images
+    are kept.
     """
 
     def __init__(
@@ -53,6 +55,8 @@ class ArchiveDataset(Dataset[Any]):
         if dtype not in (torch.float32, torch.uint8):
             raise UsageError(f"images are given as torch.float32 or torch.uint8, not {dtype}")
         self.archive = archive.open(path, model)
+        if dtype == torch.uint8 and self.archive.kind.bits == 16:
+            raise UsageError(f"{self.archive.path} has images of 16 bits, which are given as torch.float32")
         self._transform, self._dtype, self._memory_bytes = transform, dtype, memory_bytes
         self._blocks = RecentBlocks(self.archive)
         self._pixels = self._decode_all(progress) if self.in_memory else None
@@ -60,7 +64,11 @@ class ArchiveDataset(Dataset[Any]):
     @property
     def in_memory(self) -> bool:
         """Whether all images are kept decoded."""
-        return len(self) * int(np.prod(self.archive.image_shape)) <= self._memory_bytes
+        return len(self) * int(np.prod(self.archive.image_shape)) * self._stored.itemsize <= self._memory_bytes
+
+    @cached_property
+    def _stored(self) -> torch.dtype:
+        return dtype_of(self.archive)
 
     def loader(
         self,
@@ -82,8 +90,9 @@ class ArchiveDataset(Dataset[Any]):
         Each iteration is the next epoch, and its order a function of seed and epoch (and, where not all images are
         kept, of batch_size, num_workers and memory_bytes); `loader.sampler.set_epoch` goes to another.
         """
+        plain = self.archive.is_plain  # else a block has parts of images
         order = BatchOrder(
-            self.archive.block_starts,
+            self.archive.block_starts if plain else np.array([0, len(self)], np.int64),
             batch_size,
             shuffle=shuffle,
             seed=seed,
@@ -151,20 +160,25 @@ class ArchiveDataset(Dataset[Any]):
             images = self._blocks.read(rows, room)
         else:
             images = channels_first(self.archive[rows])
-        return images if self._dtype == torch.uint8 else images.to(torch.float32).div_(255)
+        if self._dtype == torch.uint8:
+            return images
+        return images.to(torch.float32).div_(255 if self._stored == torch.uint8 else 65535)
 
     def _room(self, workers: int) -> int:
-        """How many blocks each of so many processes keeps."""
-        return self._memory_bytes // (self.archive.block_bytes * max(1, workers))
+        """How many blocks each of so many processes keeps; none where blocks are not of whole images."""
+        block_bytes = self.archive.block_bytes * (1 if self._stored == torch.uint8 else 2)
+        return self._memory_bytes // (block_bytes * max(1, workers)) if self.archive.is_plain else 0
 
     def _decode_all(self, progress: Progress | None = None) -> Tensor:
-        """uint8[n, c, h, w] of all images, in shared memory where the system has so much of it."""
+        """[n, c, h, w] of all images, in shared memory where the system has so much of it."""
         height, width, channels = self.archive.image_shape
-        pixels = torch.empty((len(self), channels, height, width), dtype=torch.uint8)
+        pixels = torch.empty((len(self), channels, height, width), dtype=self._stored)
         with suppress(RuntimeError):
             pixels.share_memory_()  # type: ignore[no-untyped-call]
-        for first, images in self.archive.batches():
-            pixels[first : first + len(images)] = channels_first(images)
+        done = 0
+        for rows, images in self.archive.batches():
+            pixels[torch.from_numpy(rows)] = channels_first(images)
+            done += len(rows)
             if progress is not None:
-                progress(first + len(images), len(self))
+                progress(done, len(self))
         return pixels

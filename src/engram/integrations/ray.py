@@ -1,4 +1,4 @@
-"""Packing on Ray: an engine for `archive.packing`, on a cluster or on the cores of this machine.
+"""Packing on Ray: an engine for `archive.engines`, on a cluster or on the cores of this machine.
 
 Two numbers travel for each range, the codec once to each node; pixels never do. A task is one range on one thread. A
 range whose process or node is lost goes to another, one that fails is tried again, and both so many times only.

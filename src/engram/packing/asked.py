@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, SupportsIndex
 
-from engram.archive.layout import MOST_IMAGES_IN_BLOCK
+from engram.archive.format import MOST_CELLS_IN_BLOCK
 from engram.codecs.dial import LARGEST_ERROR
 from engram.codecs.goals import Goal, LargestError, Quality, Size
 from engram.errors import UsageError
@@ -68,6 +68,11 @@ class Asked:
         if self.accuracy_loss is not None and not 0 <= self.accuracy_loss <= 100:
             raise UsageError(f"--accuracy-loss is in points, 0 to 100, not {self.accuracy_loss:g}")
 
+    @property
+    def is_lossless(self) -> bool:
+        """Whether nothing may be lost."""
+        return all(value is None for value in (self.max_error or None, *(getattr(self, name) for name in FLOATS)))
+
     def goal(self, images: int, judging: Judging | None = None) -> Goal:
         """What the archive of so many images has to be. Raises UsageError for bits, which only a model has."""
         if self.bits is not None:
@@ -88,8 +93,8 @@ def checked_block_size(given: SupportsIndex) -> int:
         block_size = operator.index(given)
     except TypeError:
         raise UsageError(f"a block has a whole number of images, not {given!r}") from None
-    if not 1 <= block_size <= MOST_IMAGES_IN_BLOCK:
-        raise UsageError(f"a block has 1 to {MOST_IMAGES_IN_BLOCK:,} images, not {block_size:,}")
+    if not 1 <= block_size <= MOST_CELLS_IN_BLOCK:
+        raise UsageError(f"a block has 1 to {MOST_CELLS_IN_BLOCK:,} images, not {block_size:,}")
     return block_size
 
 

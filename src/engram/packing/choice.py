@@ -12,7 +12,7 @@ from engram.codecs.dial import ERRORS, OutOfReach, largest_error_for
 from engram.codecs.goals import Fidelity, Goal, LargestError, Size
 from engram.codecs.pixel.codec import Pixel
 from engram.codecs.spatial.codec import Spatial
-from engram.packing.learners import Collection, Progress, learned
+from engram.packing.learners import Progress, Sample, learned
 from engram.training.budget import Budget
 
 
@@ -26,7 +26,7 @@ class Choice:
 
 def choose(
     goal: Goal,
-    collection: Collection,
+    sample: Sample,
     budget: Budget,
     progress: Progress | None = None,
     *,
@@ -36,10 +36,10 @@ def choose(
 
     present: codecs whose models are in the file already. Raises OutOfReach where nothing meets the goal.
     """
-    there = [*_at_hand(goal, collection), *(_present(codec, goal, collection) for codec in present)]
-    if not collection.images:
+    there = [*_at_hand(goal, sample), *(_present(codec, goal, sample) for codec in present)]
+    if not sample.images:
         return Choice(there[0].codec, "there is no image")
-    candidates = [*there, *(learned(goal, collection, budget, progress) if budget else [])]
+    candidates = [*there, *(learned(goal, sample, budget, progress) if budget else [])]
     best = cheapest(goal, candidates)
     if best is None:
         assert isinstance(goal, Size)
@@ -61,26 +61,26 @@ def _reason(goal: Goal, best: Candidate, second: Candidate | None) -> str:
     return chosen if second is None else f"{chosen}; next best {second.name}, {figure(second)}"
 
 
-def _at_hand(goal: Goal, collection: Collection) -> list[Candidate]:
+def _at_hand(goal: Goal, sample: Sample) -> list[Candidate]:
     """What needs no learning, at its best for the goal: deflate, and the models that engram brings for these images."""
     from engram.archive import shipped
     from engram.codecs.raw import Raw
 
-    images, shape = collection.measured.images, collection.measured.image_shape
-    found = [Candidate(Raw(shape), images, collection.images, 0, "raw")]
+    images, shape = sample.measured.images, sample.measured.image_shape
+    found = [Candidate(Raw(shape), images, sample.images, 0, "raw")]
     exact = goal.max_error if isinstance(goal, LargestError) else 0
     for name in shipped.names():
         codec = shipped.load(name, shape, exact)
         if codec.image_shape == shape and codec.can_encode:
-            candidate = Candidate(codec, images, collection.images, len(codec.model), name)
+            candidate = Candidate(codec, images, sample.images, len(codec.model), name)
             generic = name.startswith(shipped.GENERIC) and isinstance(codec, Pixel)
             found.append(_coarsened(candidate, goal) if generic else _at_its_best(candidate, goal))
     return found
 
 
-def _present(codec: Codec, goal: Goal, collection: Collection) -> Candidate:
+def _present(codec: Codec, goal: Goal, sample: Sample) -> Candidate:
     name = f"{codec.id}, as for other sizes"
-    candidate = Candidate(codec, collection.measured.images, collection.images, 0, name)
+    candidate = Candidate(codec, sample.measured.images, sample.images, 0, name)
     return _coarsened(candidate, goal) if isinstance(codec, Pixel) else _at_its_best(candidate, goal)
 
 

@@ -99,8 +99,8 @@ def brought_for(images: ImageSet) -> str | None:
 
     def fits(name: str) -> bool:
         model = load(shipped.judge(name))
-        classes = tuple(model.facts["class_names"])
-        return (model.network.image_shape, classes) == (images.image_shape, images.class_names)
+        classes = set(model.facts["class_names"])
+        return (model.network.image_shape, classes) == (images.image_shape, set(images.class_names))
 
     fitting = filter(fits, shipped.judges())
     return max(fitting, key=lambda name: shipped.judge(name).stat().st_size, default=None)

@@ -43,7 +43,7 @@ BYTES_A_WEIGHT = 0.7
 
 
 @dataclass(frozen=True, eq=False)
-class Collection:
+class Sample:
     """A sample divided into what is learned from and what is measured on, and how many images there are in all."""
 
     rest: ImageSet
@@ -55,39 +55,39 @@ class Collection:
         return Candidate(codec, self.measured.images, self.images, len(codec.model), f"{codec.id}, learned now")
 
 
-Learn = Callable[[Goal, Collection, Budget, Progress | None], list[Candidate]]
+Learn = Callable[[Goal, Sample, Budget, Progress | None], list[Candidate]]
 
 
 @dataclass(frozen=True)
 class Learner:
-    """learn: (goal, collection, budget, progress) to candidates. offers: whether some may be worth it."""
+    """learn: (goal, sample, budget, progress) to candidates. offers: whether some may be worth it."""
 
     learn: Learn
-    offers: Callable[[Goal, Collection], bool] = lambda goal, collection: True
+    offers: Callable[[Goal, Sample], bool] = lambda goal, sample: True
 
 
-def _of_any_error(goal: Goal, collection: Collection) -> bool:
+def _of_any_error(goal: Goal, sample: Sample) -> bool:
     return not isinstance(goal, LargestError)
 
 
-def principal(goal: Goal, collection: Collection, budget: Budget, progress: Progress | None) -> list[Candidate]:
+def principal(goal: Goal, sample: Sample, budget: Budget, progress: Progress | None) -> list[Candidate]:
     """Principal components at the rate that meets the goal: a small model, for low rates and few images."""
     from engram.codecs.principal import principal_components
 
-    return principal_components(goal, collection.rest, collection.candidate, budget.seconds / 2)
+    return principal_components(goal, sample.rest, sample.candidate, budget.seconds / 2)
 
 
-def _smallest_pays(goal: Goal, collection: Collection) -> bool:
+def _smallest_pays(goal: Goal, sample: Sample) -> bool:
     """Whether the smallest pixel network takes less than it may save of the whole collection, deflated."""
     from engram.codecs.raw import Raw
     from engram.training.learning import weights_of_smallest
 
-    shape = collection.measured.image_shape
-    deflated = Candidate(Raw(shape), collection.measured.images, collection.images, 0)
+    shape = sample.measured.image_shape
+    deflated = Candidate(Raw(shape), sample.measured.images, sample.images, 0)
     return BYTES_A_WEIGHT * weights_of_smallest(shape) < (1 - SHARE_OF_DEFLATED) * deflated.bytes_in_all
 
 
-def pixels(goal: Goal, collection: Collection, budget: Budget, progress: Progress | None) -> list[Candidate]:
+def pixels(goal: Goal, sample: Sample, budget: Budget, progress: Progress | None) -> list[Candidate]:
     """A pixel code with the largest error that meets the goal, or with a larger one and a restoration."""
     from engram.codecs.dial import LARGEST_ERROR, deflated_bytes, largest_error_for
     from engram.codecs.pixel.codec import Pixel
@@ -95,21 +95,19 @@ def pixels(goal: Goal, collection: Collection, budget: Budget, progress: Progres
     from engram.training.learning import learn, learn_restoration
 
     def learned(max_error: int, budget: Budget) -> Candidate:
-        images = collection.images
-        return collection.candidate(
-            learn(collection.rest, budget, images=images, max_error=max_error, progress=progress)
-        )
+        images = sample.images
+        return sample.candidate(learn(sample.rest, budget, images=images, max_error=max_error, progress=progress))
 
-    measured, started = collection.measured.images, time.perf_counter()
+    measured, started = sample.measured.images, time.perf_counter()
     if isinstance(goal, LargestError):
         return [learned(goal.max_error, budget)]
     if isinstance(goal, Fidelity):
-        restored = _restoration_for(goal, collection, budget.part(RESTORING), progress)
+        restored = _restoration_for(goal, sample, budget.part(RESTORING), progress)
         if restored is None:
             return [learned(largest_error_for(goal, measured), budget.since(started))]
         found = learned(restored.largest_change, budget.since(started))
         assert isinstance(found.codec, Pixel)
-        return [collection.candidate(Restored(found.codec, restored))]
+        return [sample.candidate(Restored(found.codec, restored))]
     assert isinstance(goal, Size)
 
     def aimed(share: float) -> int:
@@ -131,55 +129,53 @@ def pixels(goal: Goal, collection: Collection, budget: Budget, progress: Progres
     if not restores:
         return [first, second]
     assert isinstance(second.codec, Pixel)
-    restoration = learn_restoration(collection.rest, budget.since(started), better, progress=progress)
-    return [first, second, collection.candidate(Restored(second.codec, restoration))]
+    restoration = learn_restoration(sample.rest, budget.since(started), better, progress=progress)
+    return [first, second, sample.candidate(Restored(second.codec, restoration))]
 
 
-def _restoration_for(
-    goal: Fidelity, collection: Collection, budget: Budget, progress: Progress | None
-) -> Restoration | None:
+def _restoration_for(goal: Fidelity, sample: Sample, budget: Budget, progress: Progress | None) -> Restoration | None:
     """The restoration of the coarsest of some pixel codes with which the goal is still met; None where none pays."""
     from engram.codecs.dial import deflated_bytes, largest_error_for, rounded
     from engram.training.learning import learn_restoration
 
-    measured = collection.measured.images
+    measured = sample.measured.images
     alone = largest_error_for(goal, measured)
     for factor in COARSER:
         error = max(alone + 1, round(factor * alone))
         if alone not in RESTORED_ERRORS or error not in RESTORED_ERRORS:
             continue
         saved = SHARE_OF_DEFLATED * (deflated_bytes(measured, alone) - deflated_bytes(measured, error))
-        if saved * collection.images <= RESTORATION_BYTES:
+        if saved * sample.images <= RESTORATION_BYTES:
             continue
-        restoration = learn_restoration(collection.rest, budget.part(1 / len(COARSER)), error, progress=progress)
+        restoration = learn_restoration(sample.rest, budget.part(1 / len(COARSER)), error, progress=progress)
         if goal.is_kept(measured, restoration.restored(rounded(measured, error))):
             return restoration
     return None
 
 
-def jpeg_files(goal: Goal, collection: Collection, budget: Budget, progress: Progress | None) -> list[Candidate]:
+def jpeg_files(goal: Goal, sample: Sample, budget: Budget, progress: Progress | None) -> list[Candidate]:
     """The coefficients of images that were JPEG files, which take fewer bytes than their pixels at any high quality."""
     from engram.codecs.jpeg.fitting import fit_jpeg
 
-    codec = fit_jpeg(collection.rest.images)
-    return [] if codec is None else [collection.candidate(codec)]
+    codec = fit_jpeg(sample.rest.images)
+    return [] if codec is None else [sample.candidate(codec)]
 
 
-def _spatial_pays(goal: Goal, collection: Collection) -> bool:
+def _spatial_pays(goal: Goal, sample: Sample) -> bool:
     from engram.training.learning import spatial_options_for
 
-    shape = collection.measured.image_shape
-    return _of_any_error(goal, collection) and spatial_options_for(shape, collection.images * prod(shape)) is not None
+    shape = sample.measured.image_shape
+    return _of_any_error(goal, sample) and spatial_options_for(shape, sample.images * prod(shape)) is not None
 
 
-def spatial(goal: Goal, collection: Collection, budget: Budget, progress: Progress | None) -> list[Candidate]:
+def spatial(goal: Goal, sample: Sample, budget: Budget, progress: Progress | None) -> list[Candidate]:
     """A spatial code at the step that meets the goal: for low rates and many images."""
     from engram.training.learning import learn_spatial
 
-    codec = learn_spatial(collection.rest, budget, images=collection.images, progress=progress)
+    codec = learn_spatial(sample.rest, budget, images=sample.images, progress=progress)
     if codec is None:
         return []
-    return [at_goal(collection.candidate(codec), goal)]
+    return [at_goal(sample.candidate(codec), goal)]
 
 
 LEARNERS = (
@@ -190,18 +186,18 @@ LEARNERS = (
 )
 
 
-def learned(goal: Goal, collection: Collection, budget: Budget, progress: Progress | None) -> list[Candidate]:
+def learned(goal: Goal, sample: Sample, budget: Budget, progress: Progress | None) -> list[Candidate]:
     """What all learners make that have something to offer, each in an equal part of the time that is left."""
     started, found, torchless, offering = time.perf_counter(), list[Candidate](), False, list[Learner]()
     for learner in LEARNERS:
         try:
-            offering += [learner] * learner.offers(goal, collection)
+            offering += [learner] * learner.offers(goal, sample)
         except ModuleNotFoundError as error:
             torchless = _is_torch(error)
     for number, learner in enumerate(offering):
         try:
             part = budget.since(started).part(1 / (len(offering) - number))
-            found += learner.learn(goal, collection, part, progress)
+            found += learner.learn(goal, sample, part, progress)
         except ModuleNotFoundError as error:
             torchless = _is_torch(error)
         if goal == LargestError(0) and learner.learn is jpeg_files and found:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from engram import storage
-from engram.archive.manifest import NAME
+from engram.archive.shards import MANIFEST as NAME
 from engram.files import CannotWrite, OutputExists
 from engram.storage import is_url
 

@@ -1,4 +1,4 @@
-"""What an archive reaches, told by its own images: they are decoded and held against those that were packed."""
+"""What an archive reaches, told by its own pictures: they are decoded and held against those that were packed."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from engram.images import Pixels
+from engram.archive import Archive, Coder
+from engram.datasets.cells import Group
+from engram.datasets.collection import Collection
+from engram.kinds import AnyPixels, kind_of
 
 if TYPE_CHECKING:
     from engram.codecs.contract import Codec
@@ -17,9 +20,31 @@ MOST_CHECKED = 200_000
 """Images, at most; of more, some thousands together are taken evenly from all."""
 RUN = 4096
 """Images that are taken together: whole blocks, and no more than memory holds."""
+RUN_BYTES = 1 << 26
 
-Pairs = Iterator[tuple[Pixels, Pixels]]
-"""Of the originals, uint8[n, h, w, c], and the same as they came back."""
+Pairs = Iterator[tuple[AnyPixels, AnyPixels]]
+"""Of the originals, [n, h, w, c], and the same as they came back."""
+
+
+def pairs(collection: Collection, groups: Sequence[Group], archive: Archive) -> Pairs:
+    """The pictures as they were and as they come back, some at a time."""
+    if len(groups) == 1 and groups[0].is_whole(collection.sizes):
+        cells = collection.cells(groups[0])
+        for rows in runs_of(len(cells)):
+            at = rows.start
+            for piece in cells.pieces(rows):
+                yield piece.images, archive[at : at + len(piece)]
+                at += len(piece)
+        return
+    step = max(1, -(-len(collection) // MOST_CHECKED))
+    for group in groups:
+        taken = group.rows[group.rows % step == 0]
+        together = max(1, min(RUN, RUN_BYTES // max(1, int(group.sizes.prod(axis=1).max(initial=1)) * 8)))
+        for start in range(0, len(taken), together):
+            rows = taken[start : start + together]
+            found = archive.gather(rows)
+            for before, after in zip(collection.read(rows), found, strict=True):
+                yield before[None], after[None]
 
 
 def runs_of(images: int) -> list[range]:
@@ -29,22 +54,32 @@ def runs_of(images: int) -> list[range]:
     return [range(start, min(start + RUN, images)) for start in starts[::step]]
 
 
-def quality(pairs: Pairs, codecs: Sequence[Codec], images: int) -> dict[str, Any]:
+def quality(found: Pairs, coders: Sequence[Coder], images: int) -> dict[str, Any]:
     """psnr_db (None where nothing is lost), max_error (the promised one, or else the largest that was met), and
-    measured_images: how many of the images these are told of, all where nothing need be decoded."""
-    promises = [codec.max_error for codec in codecs]
-    if all(codec.lossless for codec in codecs):
+    measured_images: how many of the images these are told of, all where nothing need be decoded.
+
+    Colours count by their alpha, which is exact. An error of 16 bits counts by its share of their range.
+    """
+    promises = [coder.max_error for coder in coders]
+    if all(coder.lossless for coder in coders):
         return {"psnr_db": None, "max_error": 0, "measured_images": images}
-    squares, values, largest, measured = 0, 0, 0, 0
-    for before, after in pairs:
-        error = before.astype(np.int16) - after
-        squares += int(np.square(error.astype(np.int64)).sum())
-        values, measured = values + error.size, measured + len(before)
-        largest = max(largest, int(np.abs(error).max(initial=0)))
-    found = None if not squares else round(float(-10 * np.log10(squares / values / 255**2)), 4)
+    squares, weight, largest, measured = 0.0, 0.0, 0, 0
+    for before, after in found:
+        kind = kind_of(before)
+        error = before.astype(np.int32) - after
+        largest, measured = max(largest, int(np.abs(error).max(initial=0))), measured + len(before)
+        shares = (error / (2**kind.bits - 1)) ** 2
+        if kind.has_alpha:
+            opaque = before[..., -1:] / 255
+            squares += float((shares[..., :-1] * opaque).sum())
+            weight += float(opaque.sum()) * (kind.channels - 1)
+        else:
+            squares += float(shares.sum())
+            weight += error.size
+    psnr = None if not squares else round(float(-10 * np.log10(squares / weight)), 4)
     promised = max((promise for promise in promises if promise is not None), default=0)
     most = promised if None not in promises else largest
-    return {"psnr_db": found, "max_error": most, "measured_images": measured}
+    return {"psnr_db": psnr, "max_error": most, "measured_images": measured}
 
 
 def accuracy(codec: Codec, judging: Judging) -> dict[str, Any]:

@@ -12,33 +12,33 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from engram import archive
-from engram.archive import Packed
+from engram.archive import Coder, Info, Packed
 from engram.archive.errors import ResumeMismatch
 from engram.codecs.contract import Codec
 from engram.codecs.goals import LargestError
 from engram.codecs.pixel.codec import Pixel
 from engram.datasets import source
-from engram.datasets.assortment import Assortment
-from engram.datasets.source import Data
-from engram.datasets.stream import Stream
+from engram.datasets.cells import Group
+from engram.datasets.collection import Collection
+from engram.datasets.source import Data, Reading
 from engram.errors import UsageError
 from engram.images import ImageSet
-from engram.packing import reached, sizes
+from engram.packing import groups as of_groups
+from engram.packing import reached
 from engram.packing.asked import Asked, budget_of, checked_block_size
-from engram.packing.choice import Choice, choose
+from engram.packing.choice import choose
 from engram.packing.given import check_there
+from engram.packing.groups import SAMPLE, Chooser, Chosen
 from engram.packing.place import place_of
 from engram.storage import is_url
 from engram.training.budget import Budget
 
 if TYPE_CHECKING:
-    from engram.archive import Breakdown
-    from engram.archive.packing import Engine
+    from engram.archive.engines import Engine
+    from engram.codecs.candidate import Candidate
     from engram.models import Model
     from engram.packing.judging import Judging
-
-SAMPLE = 20_000
-"""How many images of a collection are learned from, at most."""
+    from engram.packing.learners import Sample
 
 ATTEMPTS = 3
 """How often an archive is written, at most, until all of its images keep a quality that a sample of them kept."""
@@ -53,13 +53,13 @@ Progress = Callable[[str, int, int], None]
 class Report:
     """What was written, why so, and what it reached.
 
-    breakdown: the archive's bytes, part by part. why: a sentence for each choice that was made. quality: psnr_db, None
+    info: the archive's bytes, part by part. why: a sentence for each choice that was made. quality: psnr_db, None
     where nothing is lost; max_error; measured_images, of which these are told; with a judge accuracy, 0 to 1, and
-    accuracy_of_originals. padding: of pictures of many sizes, what laying them on canvases costs. images_resumed: how
+    accuracy_of_originals. padding: of pictures of many sizes, what laying them on cells costs. images_resumed: how
     many an interrupted pack had done already. seconds: of writing.
     """
 
-    breakdown: Breakdown
+    info: Info
     why: tuple[str, ...]
     quality: dict[str, Any]
     padding: dict[str, Any]
@@ -72,8 +72,8 @@ class Report:
 
     def in_words(self) -> str:
         """What was reached, and why it is coded as it is, in a few lines."""
-        lines = [reached.in_words(self.quality, self.breakdown.images)]
-        lines += [sizes.in_words(self.padding)] if self.padding else []
+        lines = [reached.in_words(self.quality, self.info.images)]
+        lines += [of_groups.in_words(self.padding)] if self.padding else []
         return "\n".join([*lines, *self.why])
 
 
@@ -96,18 +96,20 @@ def pack(
     resume: bool = False,
     engine: Engine | None = None,
     shard_images: int | None = None,
+    reading: Reading | None = None,
     progress: Progress | None = None,
 ) -> Report:
     """Writes DATA into one archive, and says what was chosen, why, and what it reached.
 
-    data: whatever `engram.load` takes; of DATA that comes divided both halves are packed. out: a path, or a URL.
-    One of lossless (the default), max_error (no value is off by more; 0 to 63), bytes_per_image (the model apart), psnr
-    (dB, no fewer) and accuracy_loss (points that a judge may lose) says what is asked for; `Asked` has their ranges.
+    data: whatever `engram.load` takes; of DATA that comes divided all splits are packed, as a column. out: a path, or a
+    URL. One of lossless (the default), max_error (no value is off by more; 0 to 63), bytes_per_image (the model apart),
+    psnr (dB, no fewer) and accuracy_loss (points that a judge may lose) says what is asked for; `Asked` has the ranges.
     model: what codes the images; without one, what pays most is learned within the budget: seconds, or "90s", "2m",
     "1h", "500steps" (of each network: the same model on every run) or 0, or taken of what engram brings. judge: the
     classifier that accuracy is asked of. bits: of each code unit, with a model. model_apart: the model stays out of the
     archive, which names it by its SHA-256, and goes to OUT.model. engine: what encodes, for DATA
     that all of its processes can open by name; shard_images: above so many images it writes a shard set.
+    reading: how DATA is read, where there is a choice: labels of a folder, frames, what is broken, keys of a .npz.
     Raises UsageError, OutputExists, and what reading DATA and writing raise; then nothing lies under the name.
     """
     asked = Asked(lossless, max_error, bytes_per_image, psnr, accuracy_loss, bits)
@@ -120,21 +122,25 @@ def pack(
     if model is not None:
         check_there(model)
     with place_of(out, force, model_apart, learns=model is None) as place:
-        found = source.collection(data, stages.of("Reading"))
-        if isinstance(found, Assortment):
-            _refuse_for_many_sizes(found, asked, judge, model_apart, engine)
-            return _of_many_sizes(found, place, asked, model, allowed, options, stages)
-        if len(shapes := {part.image_shape for part in found}) > 1:
-            raise UsageError(f"the halves of DATA have images of {' and '.join(map(str, shapes))}; make them one size")
-        archive.check_known(part.known for part in found)
-        write: Callable[..., Packed] = archive.pack
+        found = source.collection(data, stages.of("Reading"), reading)
+        archive.check_table(found.table, len(found))
+        if found.is_lossy and not force and (model is not None or not asked.is_lossless):
+            raise UsageError(
+                f"{found.name} has lost something already, and would lose more than is asked for: pack what it was "
+                "made from, or --lossless; --force packs it all the same"
+            )
+        groups = found.groups()
+        job = _Job(found, groups, place, asked, judge, model, allowed, model_apart, options, stages)
         if engine is not None:
-            from engram.archive.packing import pack_by
+            from engram.archive.engines import pack_by
 
             if not isinstance(data, str | Path):
                 raise UsageError("an engine's processes open DATA by name: give a path, not images")
-            write = partial(pack_by, engine, str(data), shard_images=shard_images)
-        return _of_one_size(found, place, asked, judge, model, allowed, model_apart, write, options, stages)
+            if not job.is_uniform:
+                raise UsageError(f"--engine ray is for pictures of one size: {found.name} has many sizes or kinds")
+            write = partial(pack_by, engine, str(data), reading or Reading(), shard_images=shard_images)
+            return job.run(lambda coders, **given: write(found, coders[0], place, **given))
+        return job.run(lambda coders, **given: archive.pack_collection(found, groups, coders, place, **given))
 
 
 class _Stages:
@@ -147,66 +153,171 @@ class _Stages:
         return self._progress and partial(self._progress, what)
 
 
-def _of_one_size(
-    parts: tuple[Stream, ...],
-    place: Path,
-    asked: Asked,
-    judge: str | Path | None,
-    model: Any,
-    budget: Budget,
-    model_apart: bool,
-    write: Callable[..., Packed],
-    options: dict[str, Any],
-    stages: _Stages,
-) -> Report:
-    from engram.archive.interrupted import interrupted
-    from engram.codecs.candidate import divide, hold_back
-    from engram.packing.given import with_model
-    from engram.packing.judging import MOST_JUDGED, SHARE_OF_JUDGE, check_labels, judging
-    from engram.packing.learners import Collection
+@dataclass(frozen=True, eq=False)
+class _Job:
+    """One pack, from what is known before anything is learned."""
 
-    judged: Judging | None = None
-    judges = asked.accuracy_loss is not None or judge is not None
-    if judges:
-        check_labels(parts[0].name, parts[0].known)
-    begun = interrupted(place) if options["resume"] else None
-    images = sum(map(len, parts))
-    sample = _sample(parts, images, stages.of("Sampling"))
-    rest, measured = hold_back(sample, most=MOST_JUDGED) if judges else divide(sample, images)
-    if judges:
-        judged = judging(judge, rest, measured, budget.part(SHARE_OF_JUDGE), stages.of("Learning to judge"))
-        budget = budget.part(1 - SHARE_OF_JUDGE if judged.learned else 1)
-    collection = Collection(rest, measured, images)
-    if model is not None:
-        choice = Choice(with_model(sample, model, asked, images, judged), "its model was given")
-    elif begun is not None:
-        choice, model_apart = Choice(begun[0], "it was chosen when the pack began"), not begun[1]
-        if len(measured) and not asked.goal(images, judged).is_met(collection.candidate(choice.codec)):
-            raise ResumeMismatch(f"{place} was begun for something else; ask for the same, or pack afresh")
-    else:
-        choice = choose(asked.goal(images, judged), collection, budget, stages.of("Learning"))
-    quality: dict[str, Any] = {}
-    for attempt in range(ATTEMPTS):
-        codec, started = choice.codec, time.perf_counter()
-        packed = write(
-            parts,
-            codec,
-            place,
-            embed_model=not model_apart,
-            model_path=place.with_name(place.name + ".model") if model_apart and codec.model else None,
-            progress=stages.of("Packing"),
-            **options,
+    collection: Collection
+    groups: list[Group]
+    place: Path
+    asked: Asked
+    judge: str | Path | None
+    model: Any
+    budget: Budget
+    model_apart: bool
+    options: dict[str, Any]
+    stages: _Stages
+
+    def __post_init__(self) -> None:
+        """Raises UsageError for what is for pictures of one size, or of 8 bits."""
+        if self.asked.bytes_per_image is not None and any(group.kind.bits == 16 for group in self.groups):
+            raise UsageError("pictures of 16 bits are packed without loss or to a largest error; leave out --bytes")
+        for name, given in (
+            ("--accuracy-loss", self.asked.accuracy_loss is not None),
+            ("--judge", self.judge is not None),
+            ("--model-apart", self.model_apart),
+        ):
+            if given and not self.is_uniform:
+                raise UsageError(f"{name} is for pictures of one size: {self.collection.name} has many sizes or kinds")
+
+    @property
+    def is_uniform(self) -> bool:
+        """Whether each picture is one cell of the only group, in one layer."""
+        return (
+            len(self.groups) == 1
+            and len(self.groups[0].kind.layers) == 1
+            and self.groups[0].is_whole(self.collection.sizes)
         )
-        seconds = time.perf_counter() - started
-        quality = reached.quality(_told(_pairs(parts, place, codec), stages.of("Checking"), images), [codec], images)
-        finer = _finer(asked, quality, attempt)
-        if finer is None or model is not None:
-            break
-        choice = choose(finer.goal(images), collection, Budget(0), present=[codec])
-        options = options | {"force": True, "resume": False}
-    if judged is not None:
-        quality |= reached.accuracy(codec, judged)
-    return Report(packed.breakdown, (choice.why,), quality, {}, packed.images_resumed, seconds)
+
+    def run(self, write: Callable[..., Packed]) -> Report:
+        """Chooses, writes and checks, again and finer where a quality that was asked for is missed."""
+        judged = self._judging() if self.asked.accuracy_loss is not None or self.judge is not None else None
+        chosen, model_apart = self._resumed(judged) or (self._chosen(judged), self.model_apart)
+        options, quality = self.options, dict[str, Any]()
+        for attempt in range(ATTEMPTS):
+            coders, started = [each.coder for each in chosen], time.perf_counter()
+            model_path = self.place.with_name(self.place.name + ".model")
+            packed = write(
+                coders,
+                embed_model=not model_apart,
+                model_path=model_path if model_apart else None,
+                progress=self.stages.of("Packing"),
+                **options,
+            )
+            seconds = time.perf_counter() - started
+            quality = self._reached(coders)
+            finer = _finer(self.asked, quality, attempt)
+            if finer is None or self.model is not None:
+                break
+            chosen = self._again(finer, coders)
+            options = options | {"force": True, "resume": False}
+        if judged is not None:
+            quality |= reached.accuracy(coders[0].codecs[0], judged[0])
+        many = not self.is_uniform
+        why = tuple(
+            f"{_of(group)}: {each.why}" if many else each.why for group, each in zip(self.groups, chosen, strict=True)
+        )
+        padding = of_groups.padding(self.collection, self.groups, coders) if many else {}
+        return Report(packed.info, why, quality, padding, packed.images_resumed, seconds)
+
+    def _judging(self) -> tuple[Judging, Sample]:
+        """The judge, and the sample without the images that it judges."""
+        from engram.codecs.candidate import hold_back
+        from engram.packing.judging import MOST_JUDGED, SHARE_OF_JUDGE, check_labels, judging
+        from engram.packing.learners import Sample
+
+        known, images = self.collection.known, len(self.collection)
+        check_labels(self.collection.name, known)
+        sample = self.collection.cells(self.groups[0]).sample(SAMPLE, self.stages.of("Sampling"))
+        rows = np.arange(0, images, max(1, -(-images // SAMPLE)))
+        rest, measured = hold_back(known[rows].with_images(sample.images), most=MOST_JUDGED)
+        found = judging(
+            self.judge, rest, measured, self.budget.part(SHARE_OF_JUDGE), self.stages.of("Learning to judge")
+        )
+        return found, Sample(rest, measured, images)
+
+    def _chosen(self, judged: tuple[Judging, Sample] | None) -> list[Chosen]:
+        """What codes each group."""
+        if judged is None:
+            return self._chooser(self.asked, self.model, self.budget).all()
+        from engram.packing.given import with_model
+        from engram.packing.judging import SHARE_OF_JUDGE
+
+        judge, sample = judged
+        if self.model is not None:
+            whole = ImageSet(np.concatenate([sample.rest.images, sample.measured.images]))
+            codec = with_model(whole, self.model, self.asked, sample.images, judge)
+            return [Chosen(Coder.of(codec), "its model was given")]
+        budget = self.budget.part(1 - SHARE_OF_JUDGE if judge.learned else 1)
+        found = choose(self.asked.goal(sample.images, judge), sample, budget, self.stages.of("Learning"))
+        return [Chosen(Coder.of(found.codec), found.why)]
+
+    def _chooser(self, asked: Asked, model: Any, budget: Budget, learned: list[Pixel] | None = None) -> Chooser:
+        told = self.stages.of("Learning"), self.stages.of("Sampling") if learned is None else None
+        return Chooser(self.collection, self.groups, asked, model, budget, *told, learned or [])
+
+    def _again(self, finer: Asked, coders: list[Coder]) -> list[Chosen]:
+        """What codes each group for more quality, of what is there already."""
+        learned = [codec for coder in coders for codec in coder.codecs if isinstance(codec, Pixel)]
+        others = [codec for coder in coders for codec in coder.codecs if not isinstance(codec, Pixel)]
+        if self.is_uniform and others:
+            from engram.codecs.candidate import divide
+            from engram.packing.learners import Sample
+
+            images = len(self.collection)
+            sample = self.collection.cells(self.groups[0]).sample(SAMPLE)
+            found = choose(finer.goal(images), Sample(*divide(sample, images), images), Budget(0), present=others)
+            return [Chosen(Coder.of(found.codec), found.why)]
+        return self._chooser(finer, None, Budget(0), learned).all()
+
+    def _resumed(self, judged: tuple[Judging, Sample] | None) -> tuple[list[Chosen], bool] | None:
+        """What an interrupted pack was begun with. Raises ResumeMismatch where that is not what is asked for."""
+        from engram.archive.interrupted import interrupted
+
+        if not self.options["resume"] or self.model is not None:
+            return None
+        begun = interrupted(self.place)
+        if begun is None:
+            return None
+        coders, embedded = begun
+        shapes = [(group.kind, group.size) for group in self.groups]
+        goal = self.asked.goal(len(self.collection), judged[0] if judged else None)
+        kept = [(coder.kind, coder.size) for coder in coders] == shapes
+        if kept and isinstance(goal, LargestError):
+            kept = all(coder.max_error is not None and coder.max_error <= goal.max_error for coder in coders)
+        elif kept and self.is_uniform and len(self.collection):
+            kept = goal.is_met(self._measured(coders[0], judged))
+        if not kept:
+            raise ResumeMismatch(f"{self.place} was begun for something else; ask for the same, or pack afresh")
+        return [Chosen(coder, "it was chosen when the pack began") for coder in coders], not embedded
+
+    def _measured(self, coder: Coder, judged: tuple[Judging, Sample] | None) -> Candidate:
+        from engram.codecs.candidate import divide
+        from engram.packing.learners import Sample
+
+        images = len(self.collection)
+        if judged is not None:
+            return judged[1].candidate(coder.codecs[0])
+        sample = self.collection.cells(self.groups[0]).sample(SAMPLE)
+        return Sample(*divide(sample, images), images).candidate(coder.codecs[0])
+
+    def _reached(self, coders: list[Coder]) -> dict[str, Any]:
+        left_out = next((codec.model for coder in coders for codec in coder.codecs if codec.model), None)
+        with archive.open(self.place, left_out) as opened:
+            pairs = reached.pairs(self.collection, self.groups, opened)
+            told = _told(pairs, self.stages.of("Checking"), len(self.collection))
+            return reached.quality(told, coders, len(self.collection))
+
+
+def _of(group: Group) -> str:
+    """What a report calls a group."""
+    height, width = group.size
+    many = f"{len(group.rows):,} images"
+    return (
+        f"{many} in {group.cells:,} tiles of {height} x {width}"
+        if group.cells > len(group.rows)
+        else (f"{many}, {group.kind.name} {height} x {width}")
+    )
 
 
 def _finer(asked: Asked, quality: dict[str, Any], attempt: int) -> Asked | None:
@@ -217,28 +328,6 @@ def _finer(asked: Asked, quality: dict[str, Any], attempt: int) -> Asked | None:
     return Asked(psnr_db=asked.psnr_db + (attempt + 1) * missing + MORE_DB) if missing > 0 else None
 
 
-def _sample(parts: tuple[Stream, ...], images: int, progress: Callable[[int, int], None] | None) -> ImageSet:
-    """SAMPLE of all images, at most, each part's share of them."""
-    taken = [part.sample(-(-SAMPLE * len(part) // max(1, images)), progress) for part in parts if len(part)]
-    if len(taken) < 2:
-        return taken[0] if taken else parts[0].known[:0]
-    labels = None if taken[0].labels is None else np.concatenate([each.labels for each in taken])
-    return ImageSet(np.concatenate([each.images for each in taken]), labels, taken[0].class_names)
-
-
-def _pairs(parts: tuple[Stream, ...], place: Path, codec: Codec) -> reached.Pairs:
-    """The images as they were and as they come back, piece by piece."""
-    first = 0
-    with archive.open(place, codec.model or None) as opened:
-        for part in parts:
-            for rows in reached.runs_of(len(part)):
-                at = first + rows.start
-                for piece in part.pieces(rows):
-                    yield piece.images, opened[at : at + len(piece)]
-                    at += len(piece)
-            first += len(part)
-
-
 def _told(pairs: reached.Pairs, progress: Callable[[int, int], None] | None, images: int) -> reached.Pairs:
     """The same, told of as they pass."""
     done = 0
@@ -247,63 +336,6 @@ def _told(pairs: reached.Pairs, progress: Callable[[int, int], None] | None, ima
         done += len(before)
         if progress:
             progress(done, images)
-
-
-def _refuse_for_many_sizes(found: Assortment, asked: Asked, judge: Any, model_apart: bool, engine: Any) -> None:
-    """Raises UsageError for what is for images of one size."""
-    for name, given in (
-        ("--accuracy-loss", asked.accuracy_loss is not None),
-        ("--judge", judge is not None),
-        ("--model-apart", model_apart),
-        ("--engine ray", engine is not None),
-    ):
-        if given:
-            raise UsageError(f"{name} is for pictures of one size: {found.refusal()}")
-
-
-def _of_many_sizes(
-    images: Assortment,
-    place: Path,
-    asked: Asked,
-    model: Any,
-    budget: Budget,
-    options: dict[str, Any],
-    stages: _Stages,
-) -> Report:
-    from engram.archive.mixing import begun
-    from engram.datasets.canvases import share
-
-    canvases = share(images.sizes)
-    archive.check_known([images.known])
-    there = begun(place) if options["resume"] and model is None else None
-    if there is not None:
-        exact = asked.goal(len(images))
-        kept = not isinstance(exact, LargestError) or all(exact.is_kept_by(codec) for codec in there)
-        if len(there) != len(canvases) or not kept:
-            raise ResumeMismatch(f"{place} was begun for something else; give and ask for the same, or pack afresh")
-        choices = [Choice(codec, "it was chosen when the pack began") for codec in there]
-    else:
-        choices = sizes.choices(images, canvases, asked, model, budget, SAMPLE, stages.of("Learning"))
-    quality: dict[str, Any] = {}
-    for attempt in range(ATTEMPTS):
-        codecs, started = [choice.codec for choice in choices], time.perf_counter()
-        packed = archive.pack_mixed(images, canvases, codecs, place, progress=stages.of("Packing"), **options)
-        seconds = time.perf_counter() - started
-        with archive.open(place) as opened:
-            pairs = sizes.pairs(images, canvases, opened, reached.MOST_CHECKED)
-            quality = reached.quality(_told(pairs, stages.of("Checking"), len(images)), codecs, len(images))
-        finer = _finer(asked, quality, attempt)
-        if finer is None or model is not None:
-            break
-        learned = [codec for codec in codecs if isinstance(codec, Pixel)]
-        choices = sizes.choices(images, canvases, finer, None, Budget(0), SAMPLE, None, learned)
-        options = options | {"force": True, "resume": False}
-    why = [
-        f"{len(canvas.images):,} images on {canvas.size[0]} x {canvas.size[1]}: {choice.why}"
-        for canvas, choice in zip(canvases, choices, strict=True)
-    ]
-    figures = sizes.padding(images, canvases, codecs)
-    return Report(packed.breakdown, tuple(why), quality, figures, packed.images_resumed, seconds)
 
 
 def _is_same(data: str | Path, out: str | Path) -> bool:

@@ -8,13 +8,11 @@ from pathlib import Path
 from engram.storage.local import LocalFile
 from engram.storage.location import Location, is_url, shown
 from engram.storage.storage import Span, Storage
-from engram.storage.window import Window
 
 __all__ = [
     "Location",
     "Span",
     "Storage",
-    "Window",
     "beside",
     "check_free",
     "glob",

@@ -86,7 +86,8 @@ def packed(material: Material, codec: Codec) -> tuple[Row, Pixels]:
 
 def _read(path: Path) -> Pixels:
     with engram.open(path) as archive:
-        return archive[:]
+        images: Pixels = archive[:]
+        return images
 
 
 def timed(work: Callable[[], Result]) -> tuple[float, Result]:

@@ -7,9 +7,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from engram.datasets import catalog, folders, source
+from engram.datasets import catalog, pictures, source
 from engram.datasets.progress import Progress
-from engram.errors import EngramError
+from engram.errors import UsageError
 from engram.evaluation.distortion import psnr_db
 from engram.images import ImageSet, Splits
 
@@ -20,7 +20,7 @@ does not notice (the report's table; other qualities are in LOG.md)."""
 SPLIT_SEED = 0
 
 
-class NoLabels(EngramError):
+class NoLabels(UsageError):
     """A reproduction needs classes for the judge."""
 
 
@@ -105,7 +105,7 @@ def draw(images: ImageSet, kind: str, counts: dict[str, int]) -> ImageSet:
 
 def as_jpg(images: ImageSet) -> ImageSet:
     """The images with the pixels that their JPG files hold (paper 2.1)."""
-    return ImageSet(folders.jpeg_roundtrip(images.images, JPEG_QUALITY), images.labels, images.class_names)
+    return ImageSet(pictures.jpeg_roundtrip(images.images, JPEG_QUALITY), images.labels, images.class_names)
 
 
 def files_of(name: str) -> list[dict[str, Any]]:

@@ -1,0 +1,102 @@
+"""Pictures of many sizes on cells of few: which pictures share a size of cells, and what is put around them.
+
+A picture of a size that few have is laid on a larger cell, at its top left; its last row and column go on to the
+edges, which a code that looks at neighbours has little to say of. A picture larger than a code's window is cut into
+tiles, each a cell. So a collection of any sizes becomes groups of cells of one size, each large enough for blocks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engram.kinds import AnyPixels, Kind
+
+FEWEST = 64
+"""Pictures that a group is worth having for, where they can find each other: a block of them."""
+MOST_GROUPS = 256
+"""About how many groups there are, at most: each has a description of its own."""
+LARGEST = 256
+"""The side of a cell, at most."""
+
+Sizes = NDArray[np.int32]
+"""int32[n, 2]: the height and width of each picture."""
+
+
+@dataclass(frozen=True, eq=False)
+class Group:
+    """Pictures whose cells have one kind and size, (height, width): their rows, rising, and their sizes."""
+
+    kind: Kind
+    size: tuple[int, int]
+    rows: NDArray[np.int64]
+    sizes: Sizes
+
+    @cached_property
+    def first_cells(self) -> NDArray[np.int64]:
+        """int64[rows]: the number of the first cell of each picture."""
+        counts = self.counts
+        return np.cumsum(counts) - counts
+
+    @cached_property
+    def counts(self) -> NDArray[np.int64]:
+        """int64[rows]: how many cells each picture has."""
+        found: NDArray[np.int64] = (-(-self.sizes.astype(np.int64) // np.array(self.size))).prod(axis=1)
+        return found
+
+    @property
+    def cells(self) -> int:
+        """How many there are."""
+        return int(self.counts.sum())
+
+    def is_whole(self, sizes: Sizes) -> bool:
+        """Whether it has all pictures, each one cell without padding."""
+        return len(self.rows) == len(sizes) and bool((self.sizes == self.size).all())
+
+
+def share(sizes: Sizes, kinds: Sequence[Kind], kind_numbers: NDArray[np.uint8], fewest: int = FEWEST) -> list[Group]:
+    """Every picture in one group; the groups in the order of their first pictures.
+
+    Pictures of one size share a group of that size, if there are `fewest` of them. Those that are left are asked again
+    with their sides rounded up to multiples of 8, then of 16, of 32 and so on, until all are placed; the last group
+    takes however few are left. Cells are as large as their pictures need, and no larger than LARGEST.
+    """
+    found, fewest = list[Group](), max(fewest, len(sizes) // MOST_GROUPS)
+    for number, kind in enumerate(kinds):
+        rows = np.flatnonzero(kind_numbers == number)
+        found += _share(sizes, rows, kind, fewest)
+    return sorted(found, key=lambda group: int(group.rows[0]))
+
+
+def _share(sizes: Sizes, left: NDArray[np.int64], kind: Kind, fewest: int) -> list[Group]:
+    found, grain = list[Group](), 1
+    tiles = -(-sizes.astype(np.int64) // LARGEST)
+    needed = -(-sizes.astype(np.int64) // tiles)
+    while len(left):
+        rounded = -(-needed[left] // grain)
+        last = bool((rounded == 1).all())
+        _, group, counts = np.unique(rounded, axis=0, return_inverse=True, return_counts=True)
+        order = np.argsort(group.reshape(-1), kind="stable")
+        placed = np.zeros(len(left), bool)
+        for members, count in zip(np.split(order, np.cumsum(counts)[:-1]), counts, strict=True):
+            if last or count >= fewest:
+                height, width = needed[left[members]].max(axis=0).tolist()
+                found.append(Group(kind, (height, width), left[members], sizes[left[members]]))
+                placed[members] = True
+        left, grain = left[~placed], 8 if grain == 1 else 2 * grain
+    return found
+
+
+def cut(picture: AnyPixels, tile: int, cell: AnyPixels) -> None:
+    """Puts a tile of a picture [h, w, c] at the top left of a cell, and fills the rest from its edges."""
+    height, width = cell.shape[:2]
+    across = -(-picture.shape[1] // width)
+    top, left = tile // across * height, tile % across * width
+    part = picture[top : top + height, left : left + width]
+    cell[: part.shape[0], : part.shape[1]] = part
+    cell[: part.shape[0], part.shape[1] :] = part[:, -1:]
+    cell[part.shape[0] :] = cell[part.shape[0] - 1]
