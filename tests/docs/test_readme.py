@@ -94,7 +94,7 @@ def run_session(block: str, folder: Path) -> list[str]:
     """Runs the commands on `wardrobe`, with less training, and holds what they print against the block."""
     steps = re.findall(r"^\$ (?:torchrun (.*) -m )?engram (.*)\n((?:[^$].*\n|\n)*)", block, re.MULTILINE)
     for ranks, command, printed in steps:
-        words = re.sub(r"fashion-mnist(?!-)", "wardrobe", command).replace("--epochs 3", "--epochs 1").split()
+        words = re.sub(r"fashion-mnist(?!-)", "wardrobe", re.sub(r"--epochs \d+", "--epochs 1", command)).split()
         if words[0] == "pack" and "-m" not in words and "--budget 0" not in command:
             words += [
                 "--budget",

@@ -59,7 +59,7 @@ class Chooser:
     ) -> None:
         self._collection, self._groups, self._asked, self._model = collection, groups, asked, model
         self._budget, self._progress, self._shared = budget, progress, list(learned)
-        self._sampling, self._sampled = sampling, 0
+        self._sampling, self._sampled, self._fits = sampling, 0, model is None
         self._pixels = [group.cells * group.size[0] * group.size[1] for group in groups]
 
     def all(self) -> list[Chosen]:
@@ -67,6 +67,8 @@ class Chooser:
         found: dict[int, Chosen] = {}
         for k in sorted(range(len(self._groups)), key=lambda k: -self._pixels[k]):
             found[k] = self._of(k)
+        if not self._fits:
+            raise UsageError(f"no picture of {self._collection.name} has as many channels as -m is for; leave it out")
         return [found[k] for k in range(len(self._groups))]
 
     def _of(self, number: int) -> Chosen:
@@ -80,7 +82,11 @@ class Chooser:
             goal = goals[k]
             if isinstance(goal, Size) and k == 0 and len(layers) > 1:
                 goal = self._less(goal, chosen[1:], layers[1:], group.cells)
-            chosen[k] = self._choose(goal, layers[k], group.cells, part.part(1 / len(layers)), is_main=k == 0)
+            given = self._given(layers[k], group, goal) if self._model is not None and k == 0 else None
+            if given is None:
+                chosen[k] = self._choose(goal, layers[k], group.cells, part.part(1 / len(layers)))
+            else:
+                chosen[k], self._fits = Choice(given, "its model was given"), True
         whole = [choice for choice in chosen if choice is not None]
         names = (
             ("",) if len(whole) == 1 else ("high bytes: ", "low bytes: ") if group.kind.bits == 16 else ("", "alpha: ")
@@ -128,9 +134,7 @@ class Chooser:
         whole = sum(count for count, is_learned in zip(self._pixels, learns, strict=True) if is_learned)
         return self._budget.part(self._pixels[number] / whole) if learns[number] else Budget(0)
 
-    def _choose(self, goal: Goal, sample: ImageSet, cells: int, budget: Budget, is_main: bool) -> Choice:
-        if self._model is not None and is_main:
-            return Choice(self._given(sample, cells), "its model was given")
+    def _choose(self, goal: Goal, sample: ImageSet, cells: int, budget: Budget) -> Choice:
         there = [_brought(codec, sample.image_shape) for codec in self._shared]
         present = [each for each in there if each is not None]
         found = choose(
@@ -145,21 +149,28 @@ class Chooser:
             self._shared.append(codec)
         return found
 
-    def _given(self, sample: ImageSet, cells: int) -> Codec:
-        """The codec of the model that was given, for cells of this size."""
+    def _given(self, sample: ImageSet, group: Group, goal: Goal) -> Codec | None:
+        """The codec of the model that was given, for the cells of a group, at what is asked of their first layer.
+
+        None where it is for another number of channels, and there are groups of many kinds.
+        """
         from engram.codecs.pixel.generic import brought_to
         from engram.packing.given import with_model
 
-        if len(self._groups) == 1:
-            return with_model(sample, self._model, self._asked, cells)
-        codec = with_model(sample, self._model, replace(self._asked, lossless=False, max_error=None), cells)
+        asked = Asked(lossless=True) if group.kind.bits == 16 else self._asked
+        if isinstance(goal, Size):
+            asked = Asked(bytes_per_image=goal.bytes_per_image)
+        if len(self._groups) == 1 and group.is_whole(self._collection.sizes):
+            return with_model(sample, self._model, asked, group.cells)
+        codec = with_model(sample, self._model, replace(asked, lossless=False, max_error=None), group.cells)
         if not isinstance(codec, Pixel):
             size = " x ".join(map(str, codec.image_shape))
             raise UsageError(
                 f"a {codec.id} model is for images of {size}, and {self._collection.name} has many sizes; leave out "
                 "-m, or give a pixel model"
             )
-        return brought_to(codec, sample.image_shape, self._asked.max_error or 0)
+        fits = codec.image_shape[2] == sample.image_shape[2]
+        return brought_to(codec, sample.image_shape, asked.max_error or 0) if fits else None
 
 
 def _brought(codec: Pixel, shape: tuple[int, int, int]) -> Pixel | None:
