@@ -15,6 +15,7 @@ import pytest
 from drawing import bare, collection_of, content, draw, flip_block, more, pack_pictures, picture, with_columns
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 from serving import serving
 
 from engram import archive
@@ -279,3 +280,17 @@ def test_archives_that_do_not_go_together(packed: Path, tmp_path: Path) -> None:
             _ = opened.labels
         with pytest.raises(CorruptColumn, match="some pictures have paths, and some have none"):
             list(opened.iterate_paths() or ())
+
+
+def soft(count: int, height: int) -> list[NDArray[np.uint8]]:
+    """Gray slopes with noise, of which a generic model makes smaller blocks than deflate."""
+    y, x = np.mgrid[:height, :40]
+    noise = np.random.default_rng(0).normal(20, 2, (count, height, 40))
+    return list((noise + 3 * y + 2 * x).astype(np.uint8)[..., None])
+
+
+def test_a_model_is_brought_where_it_saves_more_than_it_costs(packed: Path) -> None:
+    few = collection_of(soft(2, 40), label=[None, None], path=["few/0.png", "few/1.png"])
+    assert archive.append(few, packed).info.model_bytes == 0
+    many = collection_of(soft(300, 41), label=[None] * 300)
+    assert archive.append(many, packed).info.model_bytes > 0

@@ -20,6 +20,7 @@ from engram.archive.errors import CorruptBlock, ManySizes, ResumeMismatch
 from engram.archive.interrupted import interrupted
 from engram.datasets.cells import Group, share
 from engram.datasets.collection import MixedSizes, OfPictures
+from engram.errors import UsageError
 from engram.kinds import KINDS, AnyPixels
 
 SIZES = [(5, 4), (4, 5), (5, 4), (9, 2), (1, 1), (5, 4), (4, 5)]
@@ -249,3 +250,13 @@ def test_a_damaged_block_costs_the_pictures_that_have_a_cell_in_it(mixed: Path, 
         for index in (6, [1]):
             with pytest.raises(CorruptBlock, match="2 images between 1 and 6"):
                 opened[index]
+
+
+def test_a_side_beyond_the_limit_is_refused_and_nothing_changes(tmp_path: Path, packed: Path) -> None:
+    before, long = packed.read_bytes(), collection_of([picture(16385, 1)], label=[None])
+    with pytest.raises(UsageError, match="a side has up to 16,384"):
+        archive.append(long, packed)
+    with pytest.raises(UsageError, match="a side has up to 16,384"):
+        pack_pictures([picture(1, 16385)], tmp_path / "b.egm")
+    assert packed.read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir()] == [packed.name]

@@ -19,6 +19,7 @@ from engram.archive import columns, table_writer
 from engram.archive import writer as writing
 from engram.archive.errors import ArchiveBusy, ArchiveExists, PackInterrupted
 from engram.archive.format import GROUP
+from engram.archive.table_writer import check_table
 from engram.codecs.contract import Codec, Config, DecodeOnly
 from engram.codecs.frozen import Frozen
 from engram.codecs.raw import Raw
@@ -205,7 +206,7 @@ def test_rows_and_cells_must_agree(tmp_path: Path, raw: Raw) -> None:
             writer.finish()
         writer.abandon()
     with pytest.raises(UsageError, match="'age' has 2 values for 3 pictures"):
-        archive.check_table({"age": column_of([1, 2])}, 3)
+        check_table({"age": column_of([1, 2])}, 3)
     with archive.Writer(tmp_path / "a.egm", [raw, raw]) as writer:
         writer.add(1, draw(3).images)
         with pytest.raises(UsageError, match="group 0 is complete; cells come group after group"):

@@ -16,6 +16,7 @@ from engram.cli.main import app
 from engram.codecs.raw import Raw
 from engram.errors import EngramError
 from engram.images import ImageSet
+from engram.kinds import KINDS
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (6, 5, 4, 3), np.uint8)
 
@@ -92,3 +93,12 @@ def test_sheet_writes_a_picture(packed: Path, tmp_path: Path) -> None:
     with Image.open(tmp_path / "sheet.png") as found:
         assert found.size == (3 * 7 + 2, 2 * 7 + 2)
     assert "exists already" in run("sheet", packed, "-o", tmp_path / "sheet.png", code=2)
+
+
+def test_get_says_which_picture_a_format_cannot_hold(tmp_path: Path) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (1, 5, 4, 4), np.uint8)
+    codecs = (Raw((5, 4, 3)), Raw((5, 4, 1)))
+    archive.pack(ImageSet(pixels), archive.Coder(KINDS["rgba"], codecs), tmp_path / "a.egm")
+    told = run("get", tmp_path / "a.egm", "0", "-o", tmp_path / "x.jpg", code=2)
+    assert told == f"{tmp_path / 'x.jpg'}: JPEG holds no rgba picture; write a .png"
+    assert not (tmp_path / "x.jpg").exists()

@@ -163,3 +163,24 @@ def test_what_is_no_metadata(name: str, data: str | bytes, message: str, written
 def test_pandas_writes_an_index_without_a_name(written: Written) -> None:
     found = folders.collection(written("a.png", metadata_csv="\ufeff,file_name\r\n0,a.png\r\n"))
     assert values(found, "column_0") == [0]
+
+
+def test_rows_are_found_by_what_unpack_calls_their_pictures(written: Written) -> None:
+    text = "file_name,x\na.jpg,1\nb.png,2\nc.bmp,3\nd.webp,4\n"
+    found = folders.collection(written("a.png", "b.png", "b.jpg.png", "c.bmp.png", "c.png", metadata_csv=text))
+    assert dict(zip(found.table["path"].values, values(found, "x"), strict=True)) == {
+        "a.png": 1,
+        "b.png": 2,
+        "b.jpg.png": None,
+        "c.bmp.png": 3,
+        "c.png": None,
+    }
+    assert "1 of 4 files, the first d.webp" in str(found.notices[-1])
+
+
+def test_metadata_of_several_appends_is_read(written: Written, tmp_path: Path) -> None:
+    written("a.png", "b.png", metadata_csv="file_name,x\na.png,1\n")
+    (tmp_path / "metadata-2.csv").write_text("file_name,x\nb.png,2\n")
+    found = folders.collection(tmp_path)
+    assert values(found, "x") == [1, 2]
+    assert sorted(found.files) == ["metadata-2.csv", "metadata.csv"]

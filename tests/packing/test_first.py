@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from drawn import PIXELS, nothing_may_be_learned, of_kind
 
@@ -146,3 +147,10 @@ def test_a_file_of_the_user_is_never_sent_away(tmp_path: Path, monkeypatch: pyte
         engram.pack(PIXELS, f"file://{tmp_path}/there/a.egm", budget=0)
     assert Path("a.egm.model").read_bytes() == b"mine"
     assert list((tmp_path / "there").iterdir()) == []
+
+
+@pytest.mark.parametrize("shape", [(16385, 1, 1), (2, 20000, 1), (16640, 1, 3)])
+def test_a_picture_too_large_to_be_read_again_is_refused_first(shape: tuple[int, int, int], tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"picture 1 is .* pixels; a side has up to 16,384"):
+        engram.pack([PIXELS[0], np.zeros(shape, np.uint8)], tmp_path / "a.egm", model="generic-gray")
+    assert list(tmp_path.iterdir()) == []

@@ -6,10 +6,9 @@ from engram.archive.archive import Archive
 from engram.archive.errors import CorruptArchive
 from engram.archive.layers import Coder
 from engram.archive.opening import info, open
-from engram.archive.packing import Packed, pack, pack_collection
+from engram.archive.packing import Packed, check_collection, pack, pack_collection
 from engram.archive.sharding import shard
 from engram.archive.source import load
-from engram.archive.table_writer import check_table
 from engram.archive.unpacking import Unpacked, unpack
 from engram.archive.verification import Verification, verify
 from engram.archive.view import Pictures, Table, View
@@ -30,7 +29,7 @@ __all__ = [
     "View",
     "Writer",
     "append",
-    "check_table",
+    "check_collection",
     "info",
     "load",
     "open",

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from engram.archive import frame
+from engram.archive.format import Model
 from engram.codecs.contract import Config
 
 if TYPE_CHECKING:
@@ -27,15 +28,6 @@ class GroupInfo:
 
 
 @dataclass(frozen=True)
-class ModelInfo:
-    """A model: bytes, embedded or not, and its SHA-256."""
-
-    bytes: int
-    embedded: bool
-    sha256: str
-
-
-@dataclass(frozen=True)
 class Info:
     """An archive's settings, and its bytes by purpose: `bytes_by_part` sums to `archive_bytes`.
 
@@ -47,7 +39,7 @@ class Info:
     segments: int
     files: int
     groups: tuple[GroupInfo, ...]
-    models: tuple[ModelInfo, ...]
+    models: tuple[Model, ...]
     columns: dict[str, str]
     bytes_by_part: dict[str, int]
 
@@ -55,7 +47,7 @@ class Info:
     def of(cls, archive: Archive) -> Info:
         """That of an archive that is open."""
         groups = dict[tuple[Any, ...], GroupInfo]()
-        models, columns, parts = dict[str, ModelInfo](), dict[str, str](), dict[str, int]()
+        models, columns, parts = dict[str, Model](), dict[str, str](), dict[str, int]()
         for number, source in enumerate(archive.sources):
             directory = source.directory
             for group in directory.groups:
@@ -79,7 +71,7 @@ class Info:
                 groups[key] = found
             for model in directory.models:
                 embedded = model.embedded or (model.sha256 in models and models[model.sha256].embedded)
-                models[model.sha256] = ModelInfo(model.bytes, embedded, model.sha256)
+                models[model.sha256] = replace(model, embedded=embedded)
             shown = (column for column in directory.columns if not column.name.startswith("."))
             columns |= {column.name: column.type for column in shown}
             for part, size in archive.segment(number).bytes_by_part.items():

@@ -217,12 +217,15 @@ def _coder_for(there: Sequence[Coder], new: Collection, group: Group) -> Coder:
             return Coder(coder.kind, tuple(shipped.completed(codec) for codec in coder.codecs))
     sample = new.cells(group).sample(_WEIGHED).images
     known = [codec for coder in there for codec in coder.codecs if isinstance(codec, Pixel)]
-    layers = [_smallest(known, layer) for layer in group.kind.split(sample)]
+    layers = [_smallest(known, layer, group.cells) for layer in group.kind.split(sample)]
     return Coder(group.kind, tuple(layers))
 
 
-def _smallest(known: Sequence[Pixel], layer: Pixels) -> Codec:
-    """The codec that takes the fewest bytes of those that need no learning."""
+def _smallest(known: Sequence[Pixel], layer: Pixels, cells: int) -> Codec:
+    """The codec that takes the fewest bytes of those that need no learning, for so many cells like these of a layer.
+
+    A model counts, unless it is there already.
+    """
     shape = (layer.shape[1], layer.shape[2], layer.shape[3])
     error = min((codec.max_error for codec in known), default=0)
     generic = [shipped.load(name) for name in shipped.names() if name.startswith(shipped.GENERIC)]
@@ -231,7 +234,13 @@ def _smallest(known: Sequence[Pixel], layer: Pixels) -> Codec:
         if isinstance(codec, Pixel) and codec.image_shape[2] == shape[2]:
             with suppress(EngramError):
                 found.append(brought_to(codec, shape, error))
-    return min(found, key=lambda codec: len(codec.encode(layer)))
+    there = {codec.model for codec in known}
+
+    def size(codec: Codec) -> float:
+        model = 0 if codec.model in there else len(codec.model)
+        return len(codec.encode(layer)) * cells / len(layer) + model
+
+    return min(found, key=size)
 
 
 def _table(archive: Archive, new: Collection) -> dict[str, Column]:

@@ -19,7 +19,7 @@ from engram.archive.errors import CorruptColumn
 from engram.archive.format import ROWS_IN_CHUNK
 from engram.datasets.deflate import LARGEST_EXPANSION
 from engram.errors import UsageError
-from engram.table import Column, parse_json
+from engram.table import TYPES, Column, parse_json
 
 MOST_TEXT_BYTES = 1 << 20
 """Of one text."""
@@ -34,12 +34,14 @@ _LAST_DIGITS = re.compile(rb"[0-9]+")
 _LARGEST_STEP = 255
 
 
-def emit_chunks(column: Column) -> Iterator[bytes]:
-    """The chunks of a column, its categories before. Raises UsageError for texts beyond the limits."""
-    if column.type == "category":
-        yield emit_categories(column.categories)
-    for start in range(0, len(column), ROWS_IN_CHUNK):
-        yield emit_chunk(column[start : start + ROWS_IN_CHUNK])
+def check_texts(column: Column) -> None:
+    """Raises UsageError for a column with a text that is longer than the limit."""
+    if column.type == "text":
+        for text in column.values:
+            if text is not None and len(text) * 4 > MOST_TEXT_BYTES and len(text.encode()) > MOST_TEXT_BYTES:
+                raise UsageError(
+                    f"a text of {len(text):,} characters; an archive's have up to {MOST_TEXT_BYTES:,} bytes"
+                )
 
 
 def emit_categories(categories: Sequence[str]) -> bytes:
@@ -135,7 +137,7 @@ def _parse_values(body: bytes, kind: str, count: int, categories: int) -> NDArra
         over[:, :width] = planes.T
         whole = over.view("<u8").reshape(count).astype(np.uint64)
         return (whole + np.array(least, np.int64).view(np.uint64)).view(np.int64)
-    if kind not in ("text", "json"):
+    if kind not in TYPES:
         raise CorruptColumn(f"a column of type {kind!r}, which this engram does not know")
     found = np.empty(count, object)
     for row, text in enumerate(_parse_texts(body, count)):

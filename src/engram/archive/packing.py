@@ -10,14 +10,16 @@ from typing import Any
 import numpy as np
 
 from engram.archive.about import Info
-from engram.archive.format import GROUP, HEIGHT, WIDTH
+from engram.archive.format import GROUP, HEIGHT, MOST_SIDE, WIDTH
 from engram.archive.layers import Coder
+from engram.archive.table_writer import check_table
 from engram.archive.writer import DEFAULT_BLOCK_SIZE, Writer
 from engram.codecs.contract import Codec
 from engram.datasets.cells import Group
 from engram.datasets.collection import Collection
 from engram.datasets.progress import Progress
 from engram.datasets.stream import InMemory, Stream
+from engram.errors import UsageError
 from engram.images import ImageSet
 from engram.table import Column
 
@@ -100,8 +102,21 @@ def write_collection(
         writer.keep_file(name, data)
 
 
+def check_collection(collection: Collection, groups: Sequence[Group]) -> None:
+    """Raises what packing it would, of its columns and sizes, before a pixel is read."""
+    check_table(collection.table | placement(collection, groups), len(collection))
+
+
 def placement(collection: Collection, groups: Sequence[Group]) -> dict[str, Column]:
-    """The columns that say where each picture's cells lie; those that all pictures have alike are left out."""
+    """The columns that say where each picture's cells lie; those that all pictures have alike are left out.
+
+    Raises UsageError for a picture that is larger than the format's limit.
+    """
+    for row in np.flatnonzero((collection.sizes > MOST_SIDE).any(axis=1))[:1].tolist():
+        height, width = collection.sizes[row].tolist()
+        raise UsageError(
+            f"{collection.where(row)} is {height:,} x {width:,} pixels; a side has up to {MOST_SIDE:,}: cut it"
+        )
     numbers, found = np.zeros(len(collection), np.int64), dict[str, Column]()
     own = np.zeros((len(collection), 2), np.int64)
     for number, group in enumerate(groups):

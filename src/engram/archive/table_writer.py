@@ -14,8 +14,8 @@ from engram.table import MOST_CATEGORIES, Column, joined
 
 
 def check_table(table: Mapping[str, Column], rows: int) -> None:
-    """Raises what a Writer would of a table, before a pixel is read."""
-    ColumnsWriter().add(table, rows)
+    """Raises what a Writer would of a table, before a pixel is read; nothing is deflated."""
+    ColumnsWriter().check(table, rows)
 
 
 class ColumnsWriter:
@@ -34,6 +34,16 @@ class ColumnsWriter:
 
     def add(self, table: Mapping[str, Column], rows: int) -> None:
         """Raises UnsafeName and UsageError."""
+        self.check(table, rows)
+        for start, stop in _cuts(rows, ROWS_IN_CHUNK - self.rows % ROWS_IN_CHUNK):
+            for name, column in table.items():
+                self._pending[name].append(column[start:stop])
+            self.rows += stop - start
+            if self.rows % ROWS_IN_CHUNK == 0:
+                self._flush()
+
+    def check(self, table: Mapping[str, Column], rows: int) -> None:
+        """Raises what `add` would of rows that come next; they count as taken. Raises UnsafeName and UsageError."""
         if self._names is None:
             self._names = tuple(table)
             for name, column in table.items():
@@ -59,15 +69,9 @@ class ColumnsWriter:
                 raise UsageError(f"all pictures of an archive have {what}")
             if len(column) != rows:
                 raise UsageError(f"column {name!r} has {len(column):,} values for {rows:,} pictures")
+            columns.check_texts(column)
         if "path" in table:
             self._check_paths(table["path"])
-        left = ROWS_IN_CHUNK - self.rows % ROWS_IN_CHUNK
-        for start, stop in _cuts(rows, left):
-            for name, column in table.items():
-                self._pending[name].append(column[start:stop])
-            self.rows += stop - start
-            if self.rows % ROWS_IN_CHUNK == 0:
-                self._flush()
 
     def has_path(self, path: str) -> bool:
         """Whether a picture has this path."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from dataclasses import asdict
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -124,20 +125,21 @@ def writable_picture(out: Path, force: bool) -> str:
 def _write_picture(image: AnyPixels, out: Path, kind: str) -> None:
     from engram.datasets.pictures import as_picture, encode_picture
     from engram.files import replacing_file
+    from engram.kinds import kind_of
 
-    if kind == "PNG":
-        data = encode_picture(image, ".png", 100)
-        if str(out) == "-":
-            sys.stdout.buffer.write(data)
-            return
-        with replacing_file(out) as target:
-            target.write(data)
-        return
+    file = BytesIO()
     try:
-        with replacing_file(out) as target:
-            as_picture(image).save(target, kind)
-    except (OSError, ValueError) as error:
-        raise UsageError(f"{out}: {kind} does not hold such an image ({error}); write a .png") from None
+        if kind == "PNG":
+            file.write(encode_picture(image, ".png", 100))
+        else:
+            as_picture(image).save(file, kind)
+    except (OSError, ValueError, UsageError):  # what Pillow says of a mode that a format has not
+        raise UsageError(f"{out}: {kind} holds no {kind_of(image).name} picture; write a .png") from None
+    if str(out) == "-":
+        sys.stdout.buffer.write(file.getvalue())
+        return
+    with replacing_file(out) as target:
+        target.write(file.getvalue())
 
 
 def shard(

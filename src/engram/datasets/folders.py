@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from engram.datasets.collection import Collection, NoSuchSplit
 from engram.datasets.kinds import ChangedPicture, read_frames
-from engram.datasets.listing import METADATA, SPLITS, Listing, is_picture, listed
+from engram.datasets.listing import SPLITS, Listing, is_metadata, is_picture, listed
 from engram.datasets.metadata import read_metadata
 from engram.datasets.names import check_class_names, class_of, files_of, folder_of
 from engram.datasets.notices import Notice
@@ -269,7 +269,7 @@ def refuse_foreign_files(folder: Path) -> None:
     """Raises OutputExists where force would delete more than pictures and their metadata."""
     for where, _, names in os.walk(folder):
         for name in names:
-            if not is_picture(name) and name not in METADATA:
+            if not is_picture(name) and not is_metadata(name):
                 raise OutputExists(
                     f"{folder}: not replaced, since it holds more than pictures: {os.path.join(where, name)}"
                 )

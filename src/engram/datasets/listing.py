@@ -7,6 +7,7 @@ it, as webdataset has it.
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +18,8 @@ from engram.datasets.tree import SUFFIXES, Tree
 
 SPLITS = ("train", "val", "valid", "validation", "dev", "test")
 """Folders at the top that are no classes, where no others have pictures; in the order of their categories."""
-METADATA = ("metadata.csv", "metadata.jsonl")
+_METADATA = re.compile(rf"(({'|'.join(SPLITS)})/)?metadata(-\d+)?\.(csv|jsonl)")
+"""Of pictures that were appended, unpacking writes a second file with a number."""
 _NAMED = 3
 """How many of the files that are left out a notice names."""
 
@@ -59,7 +61,7 @@ def listed(tree: Tree) -> Listing:
         if is_file and is_picture(name):
             _check(tree, path)
             pictures.append(path)
-        elif is_file and path in _METADATA_PATHS:
+        elif is_file and is_metadata(path):
             metadata.append(path)
         else:
             others.append(path)
@@ -75,7 +77,9 @@ def _check(tree: Tree, path: str) -> None:
         raise UnsafeName(f"{tree.name}: {error}") from None
 
 
-_METADATA_PATHS = frozenset((*METADATA, *(f"{split}/{name}" for split in SPLITS for name in METADATA)))
+def is_metadata(path: str) -> bool:
+    """Whether a file says what is known of pictures, by its path below their folder."""
+    return _METADATA.fullmatch(path) is not None
 
 
 def is_picture(name: str) -> bool:

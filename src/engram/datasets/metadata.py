@@ -46,6 +46,7 @@ def read_metadata(tree: Tree, files: Sequence[str], pictures: Sequence[str]) -> 
             if path in rows:
                 raise UsageError(f"{tree.at(name)} has a second row for {path}, after {sources[path]}: keep one")
             rows[path], sources[path] = row, name
+    _follow_renames(rows, set(pictures))
     names = dict.fromkeys(name for row in rows.values() for name in row)
     known = [rows.get(path, {}) for path in pictures]
     strays, notices = sorted(rows.keys() - set(pictures)), list[Notice]()
@@ -53,6 +54,14 @@ def read_metadata(tree: Tree, files: Sequence[str], pictures: Sequence[str]) -> 
         what = "rows of metadata for pictures that are not there: left out"
         notices.append(Notice(what, len(strays), len(rows), ", ".join(strays[:3])))
     return Metadata({name: _typed([row.get(name) for row in known]) for name in names}, content, tuple(notices))
+
+
+def _follow_renames(rows: dict[str, dict[str, Any]], pictures: set[str]) -> None:
+    """Gives rows of pictures that are not there to what unpacking calls these: a.jpg.png, or else a.png."""
+    for path in sorted(rows.keys() - pictures):
+        for name in (f"{path}.png", f"{posixpath.splitext(path)[0]}.png"):
+            if path in rows and name in pictures and name not in rows:
+                rows[name] = rows.pop(path)
 
 
 class _Text(str):

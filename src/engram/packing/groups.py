@@ -16,7 +16,7 @@ from engram.codecs.pixel.codec import Pixel
 from engram.datasets.cells import Group, cut
 from engram.datasets.collection import Collection
 from engram.errors import EngramError, UsageError
-from engram.images import ImageSet, Pixels
+from engram.images import ImageSet
 from engram.packing.asked import Asked
 from engram.packing.choice import Choice, choose
 from engram.packing.learners import Progress, Sample
@@ -229,12 +229,8 @@ def _padding_bytes(collection: Collection, group: Group, coder: Coder, padded: A
             brought = _brought(codec, alone.shape[1:])
             if brought is None:
                 return None
-            more += len(codec.encode(on_cell)) - len(brought.encode(_whole(alone)))
+            more += len(codec.encode(on_cell)) - len(brought.encode(alone))
     return more / len(some) * len(places)
-
-
-def _whole(pixels: Pixels) -> Pixels:
-    return np.ascontiguousarray(pixels)
 
 
 def in_words(figures: dict[str, Any]) -> str:

@@ -123,13 +123,13 @@ def pack(
         check_there(model)
     with place_of(out, force, model_apart, learns=model is None) as place:
         found = source.collection(data, stages.of("Reading"), reading)
-        archive.check_table(found.table, len(found))
+        groups = found.groups()
+        archive.check_collection(found, groups)
         if found.is_lossy and not force and (model is not None or not asked.is_lossless):
             raise UsageError(
                 f"{found.name} has lost something already, and would lose more than is asked for: pack what it was "
                 "made from, or --lossless; --force packs it all the same"
             )
-        groups = found.groups()
         job = _Job(found, groups, place, asked, judge, model, allowed, model_apart, options, stages)
         if engine is not None:
             from engram.archive.engines import pack_by
@@ -217,7 +217,8 @@ class _Job:
         why = tuple(
             f"{_of(group)}: {each.why}" if many else each.why for group, each in zip(self.groups, chosen, strict=True)
         )
-        padding = of_groups.padding(self.collection, self.groups, coders) if many else {}
+        laid = len(self.groups) != 1 or not self.groups[0].is_whole(self.collection.sizes)
+        padding = of_groups.padding(self.collection, self.groups, coders) if laid else {}
         return Report(packed.info, why, quality, padding, packed.images_resumed, seconds)
 
     def _judging(self) -> tuple[Judging, Sample]:
