@@ -10,7 +10,7 @@ ifneq ($(wildcard ../shared/data/.),)
 export ENGRAM_DATA ?= $(abspath ../shared/data)
 endif
 
-.PHONY: help reproduce compare test check test-processors test-versions test-sanitized format bench-training bench-archive bench-table bench-rates bench-transform bench-codec bench-pixel bench-dataset bench-remote bench-ray bench-sizes bench-scale clean
+.PHONY: help reproduce compare test check test-processors test-versions test-sanitized test-dist fuzz-data dist format bench-training bench-archive bench-table bench-jpeg bench-rates bench-codec bench-pixel bench-dataset bench-remote bench-ray bench-sizes bench-scale bench-doors clean
 .DEFAULT_GOAL := help
 
 # Ray's simulated cluster wants a process that ran nothing else. With ARGS, what they name runs, and no more.
@@ -42,8 +42,18 @@ test-processors: $(INSTALLED) ## the tests of numbers, as other processors compu
 test-versions: ## the suite on other Pythons, and on the oldest and newest NumPy, Pillow and torch: ARGS="'3.13, newest'"
 	$(PYTHON) tests/versions.py $(ARGS)
 
-test-sanitized: $(INSTALLED) ## the C code under sanitizers, against mutated streams and models: ARGS="--seconds 30"
-	$(RUN)/python tests/fuzz/sanitized_kernel.py $(or $(ARGS),--mutants 30000)
+test-sanitized: $(INSTALLED) ## the C code under sanitizers, against mutants of all that it is given: ARGS="scans --seconds 30"
+	$(RUN)/python tests/fuzz/sanitized.py $(or $(ARGS),--mutants 30000)
+
+fuzz-data: $(INSTALLED) ## files of DATA's forms with something wrong in them, a minute for each form: ARGS="zip --seconds 600"
+	$(RUN)/python tests/fuzz/read_data.py $(ARGS)
+
+dist: $(INSTALLED) ## the source distribution and the wheel, in dist/
+	rm -rf dist build
+	$(RUN)/python -m build --outdir dist
+
+test-dist: dist ## what of them installs, with a C compiler and without, and what it does there
+	$(RUN)/python tests/distribution.py dist
 
 format: $(INSTALLED) ## format the code
 	$(RUN)/ruff format src tests benchmarks
@@ -58,14 +68,11 @@ bench-archive: $(INSTALLED) ## overhead, speed and memory of the archive
 bench-table: $(INSTALLED) ## a table of ten million rows: opening it, and finding a picture by its path
 	$(RUN)/python benchmarks/table.py $(ARGS)
 
+bench-jpeg: $(INSTALLED) ## JPEG files in an archive against JPEG XL's transcoding, in $ENGRAM_DATA
+	$(RUN)/python benchmarks/jpeg.py $(ENGRAM_DATA) $(ARGS)
+
 bench-rates: $(INSTALLED) ## bytes against PSNR and accuracy, from the models of `make reproduce`
 	$(RUN)/python benchmarks/rates.py out/reproduction $(ARGS)
-
-bench-transform: $(INSTALLED) ## train transform codes for 8, 16, 24, 32 and 48 bytes, and measure them
-	mkdir -p out/transform
-	for n in 8 16 24 32 48; do test -f out/transform/$$n.safetensors \
-	|| $(RUN)/engram train fashion-mnist --method transform --bytes $$n -o out/transform/$$n.safetensors; done
-	$(RUN)/python benchmarks/transform.py $(foreach n,8 16 24 32 48,out/transform/$(n).safetensors) $(ARGS)
 
 bench-codec: $(INSTALLED) ## trained models against the classical rivals: ARGS="--models FILES OR FOLDERS"
 	$(RUN)/python benchmarks/codec.py $(ARGS)
@@ -88,10 +95,13 @@ bench-sizes: $(INSTALLED) ## pictures of many sizes in one archive against PNG a
 bench-scale: $(INSTALLED) ## rates of one core, and SCALE.md's tables from them
 	$(RUN)/python benchmarks/scale.py $(ARGS)
 
+bench-doors: $(INSTALLED) ## packing a folder, a .zip and a .tar of 100,000 small pictures: ARGS="--images 10000"
+	$(RUN)/python benchmarks/doors.py $(ARGS)
+
 clean: ## remove the virtual environment and what the targets wrote
 	rm -rf $(VENV) out build dist
 
-$(INSTALLED): pyproject.toml constraints.txt src/engram/codecs/pixel/kernel.c
+$(INSTALLED): pyproject.toml constraints.txt $(shell find src -name '*.c')
 	$(PYTHON) -c 'import sys; sys.exit("engram needs Python 3.11 or later, this is " + sys.version.split()[0] + ": make PYTHON=python3.12" if sys.version_info < (3, 11) else 0)'
 	$(PYTHON) -m venv $(VENV)
 	$(RUN)/pip install --quiet --upgrade-strategy only-if-needed --constraint constraints.txt --editable '.[dev]'

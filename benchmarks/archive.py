@@ -222,7 +222,7 @@ def trained(method: str, data: str, epochs: int, bits: float) -> Any:
     from engram.datasets import source
     from engram.training.fit import fit
 
-    training = source.load(data).train[:5000]
+    training = source.load(data).split("train")[:5000]
     return freeze(fit(training, method, seed=0, epochs=epochs).network, training, bits=bits)
 
 
@@ -233,7 +233,7 @@ def codec_of(method: str, options: argparse.Namespace) -> Any:
 def test_images(options: argparse.Namespace) -> Any:
     from engram.datasets import source
 
-    return source.load(options.data).test[:COUNT]
+    return source.load(options.data).split("test")[:COUNT]
 
 
 def encode_jpegs(images: Any, threads: int) -> list[bytes]:

@@ -112,7 +112,7 @@ def main() -> None:
 def half(data: str) -> ImageSet:
     """DATA that does not come divided."""
     images = engram.load(data)
-    if not isinstance(images, ImageSet):
+    if len(images.splits) > 1:
         raise UsageError(f"{data} comes divided; say {data}:train or {data}:test")
     return images
 

@@ -91,7 +91,7 @@ def codec_of(name: str) -> Codec:
 
 
 def in_one_process(collection: Collection, codec: Codec, out: Path) -> archive.Packed:
-    return archive.pack(collection.streams(), codec, out)
+    return archive.pack(collection.stream(), codec, out)
 
 
 def in_pool(pool: ProcessPoolExecutor, work: RangeEncoder, ranges: Sequence[range]) -> Generator[range, None, None]:

@@ -29,7 +29,7 @@ from engram.datasets import source
 from engram.evaluation.distortion import psnr_db
 from engram.evaluation.judge import Judge
 from engram.experiments.reproduction.material import SPLIT_SEED
-from engram.images import ImageSet, Pixels, Splits
+from engram.images import ImageSet, Pixels
 from engram.layers import Network
 from engram.training.quantised import fit_quantised
 
@@ -49,10 +49,9 @@ def main() -> None:
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     loaded = source.load(options.data)
-    assert isinstance(loaded, Splits)
-    train = source.draw_split(loaded.train, {"networks_train": 5000}, SPLIT_SEED)["networks_train"]
+    train = source.draw_split(loaded.split("train"), {"networks_train": 5000}, SPLIT_SEED)["networks_train"]
     for part in options.parts:
-        {"rates": rates, "losses": losses}[part](options, train, loaded.test)
+        {"rates": rates, "losses": losses}[part](options, train, loaded.split("test"))
 
 
 def rates(options: argparse.Namespace, train: ImageSet, test: ImageSet) -> None:

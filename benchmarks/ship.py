@@ -29,7 +29,7 @@ from engram.codecs.restored.freezing import with_restoration
 from engram.codecs.spatial.codec import Spatial
 from engram.datasets import source
 from engram.evaluation.judge import Judge, accuracy, judge_of
-from engram.images import ImageSet, Splits
+from engram.images import ImageSet
 
 KEPT = (
     "archive_bytes",
@@ -57,7 +57,6 @@ def main() -> None:
     parser.add_argument("--after", help="the pixel code that the restorations restore")
     options = parser.parse_args()
     loaded = source.load(options.data)
-    assert isinstance(loaded, Splits)
     judges = {Path(name).stem: judge_of(name) for name in options.judges}
     FOLDER.mkdir(exist_ok=True)
     for path in options.models:
@@ -65,7 +64,7 @@ def main() -> None:
         if model.network.synthesis or model.network.prior:
             card = ship(path.stem, model, loaded, options.data, judges, options.after)
         else:
-            card = ship_judge(path.stem, model, loaded.test, options.data)
+            card = ship_judge(path.stem, model, loaded.split("test"), options.data)
         (FOLDER / f"{path.stem}.json").write_text(json.dumps(card, indent=1) + "\n")
         print(json.dumps(card["measured"]))
 
@@ -85,10 +84,10 @@ def ship_judge(name: str, model: models.Model, test: ImageSet, data: str) -> dic
 
 
 def ship(
-    name: str, model: models.Model, data: Splits, data_name: str, judges: dict[str, Judge], after: str | None
+    name: str, model: models.Model, data: ImageSet, data_name: str, judges: dict[str, Judge], after: str | None
 ) -> dict[str, Any]:
     """The card of a codec's model, which now comes with engram. A classifier that it was trained for is no judge."""
-    train, test = data
+    train, test = data.split("train"), data.split("test")
     task = model.facts.get("task")
     judges = {name: judge for name, judge in judges.items() if judge.identity != task}
     codec = engram.freeze(model, train) if after is None else with_restoration(pixel_code(after, train), model, train)

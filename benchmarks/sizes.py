@@ -19,7 +19,7 @@ from PIL import Image
 
 import engram
 from engram.datasets.cells import cut as laid
-from engram.images import ImageSet, Pixels
+from engram.images import Pixels
 
 _SEED = 0
 
@@ -31,7 +31,6 @@ def main() -> None:
     parser.add_argument("--budget", default="60s", help="how long each pack learns")
     options = parser.parse_args()
     loaded = engram.load(options.data)
-    assert isinstance(loaded, ImageSet)
     random = np.random.default_rng(_SEED)
     chosen = random.permutation(len(loaded))[: options.images]
     pictures = [cut(loaded.images[row], random) for row in chosen.tolist()]

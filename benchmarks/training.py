@@ -25,7 +25,7 @@ from torch.nn import functional
 from torch.utils.data import DataLoader, Dataset
 
 from engram.datasets import folders, source
-from engram.images import ImageSet, Splits
+from engram.images import ImageSet
 from engram.networks.registry import make
 from engram.training.loop import train
 from engram.training.recipe import RECIPES, Recipe
@@ -133,7 +133,7 @@ def main() -> None:
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     loaded = source.load(options.data)
-    images = (loaded.train if isinstance(loaded, Splits) else loaded)[: options.images]
+    images = (loaded.split("train") if "train" in loaded.splits else loaded)[: options.images]
     rows = []
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch) / "jpg"

@@ -1,6 +1,7 @@
 """engram: compression of collections of small images by auto-associative networks.
 
-    train, test = engram.load("fashion-mnist")
+    images = engram.load("fashion-mnist")
+    train, test = images.split("train"), images.split("test")
     model = engram.fit(train, method="tied", seed=0)
     codec = engram.freeze(model, train)
     engram.pack(test, "fashion.egm", model=codec)
@@ -16,17 +17,20 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from engram.version import __version__
+
 if TYPE_CHECKING:
     from engram.archive import Archive, CorruptArchive, append, info, open, shard, unpack, verify
     from engram.codecs.freeze import freeze
     from engram.datasets.notices import Notice
-    from engram.datasets.source import load, stream
+    from engram.datasets.source import Reading, load, stream
     from engram.errors import CorruptData, EngramError, UsageError
     from engram.evaluation.measure import measure
-    from engram.images import ImageSet, Splits
+    from engram.images import ImageSet
     from engram.integrations.dataset import ArchiveDataset
     from engram.integrations.pillow import register_pillow
     from engram.packing import pack
+    from engram.packing.repacking import repack
     from engram.training.fit import fit
 
 __all__ = [
@@ -37,8 +41,9 @@ __all__ = [
     "EngramError",
     "ImageSet",
     "Notice",
-    "Splits",
+    "Reading",
     "UsageError",
+    "__version__",
     "append",
     "fit",
     "freeze",
@@ -48,6 +53,7 @@ __all__ = [
     "open",
     "pack",
     "register_pillow",
+    "repack",
     "shard",
     "stream",
     "unpack",
@@ -58,13 +64,14 @@ _ROOMS = {
     "archive": ("Archive", "CorruptArchive", "append", "info", "open", "shard", "unpack", "verify"),
     "codecs.freeze": ("freeze",),
     "datasets.notices": ("Notice",),
-    "datasets.source": ("load", "stream"),
+    "datasets.source": ("Reading", "load", "stream"),
     "errors": ("CorruptData", "EngramError", "UsageError"),
     "evaluation.measure": ("measure",),
-    "images": ("ImageSet", "Splits"),
+    "images": ("ImageSet",),
     "integrations.dataset": ("ArchiveDataset",),
     "integrations.pillow": ("register_pillow",),
     "packing": ("pack",),
+    "packing.repacking": ("repack",),
     "training.fit": ("fit",),
 }
 _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
@@ -80,7 +87,7 @@ def __getattr__(name: str) -> Any:
             raise
         from engram.errors import MissingLibrary
 
-        raise MissingLibrary(f"engram.{name} needs torch; `pip install 'engram[train]'` brings it") from error
+        raise MissingLibrary(f"engram.{name} needs torch; `pip install 'engram-images[train]'` brings it") from error
     return getattr(room, name)
 
 

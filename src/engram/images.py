@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from engram.errors import UsageError
 from engram.kinds import kind_of
 from engram.table import Column, categories, columns_of, texts
+from engram.words import counted
 
 Pixels = NDArray[np.uint8]
 """uint8[n, h, w, c], c = 1 (gray) or 3 (RGB): what networks and codecs take."""
@@ -85,7 +86,7 @@ class ImageSet:
     def __repr__(self) -> str:
         height, width, channels = self.image_shape
         classes = "no labels" if self.labels is None else f"{len(self.class_names)} classes"
-        return f"ImageSet({len(self):,} images of {height} x {width} x {channels}, {classes})"
+        return f"ImageSet({counted(len(self), 'image')} of {height} x {width} x {channels}, {classes})"
 
     def __len__(self) -> int:
         return len(self.images)
@@ -109,6 +110,21 @@ class ImageSet:
             paths=paths,
             columns={name: column[rows] for name, column in self.columns.items()},
         )
+
+    @property
+    def splits(self) -> tuple[str, ...]:
+        """The values of the column `split`, in the order in which they come first; () where there is no such column."""
+        column = self.columns.get("split")
+        return () if column is None else tuple(dict.fromkeys(v for v in column.array().tolist() if v is not None))
+
+    def split(self, name: str) -> ImageSet:
+        """The images whose column `split` says so: split("train"). Raises UsageError where there are none."""
+        rows = np.flatnonzero(self.columns["split"].mask(name)) if "split" in self.columns else np.empty(0, np.int64)
+        if not len(rows):
+            known = f"it has {', '.join(map(str, self.splits))}" if self.splits else "it does not come divided"
+            raise UsageError(f"there is no split {name!r}; {known}")
+        first, last = rows[[0, -1]].tolist()
+        return self[first : last + 1] if last + 1 - first == len(rows) else self[rows]  # a slice copies no pixels
 
     def table(self) -> dict[str, Column]:
         """All that is known of the images but their pixels: path, label, then all other columns."""
@@ -160,10 +176,3 @@ def classes_of(labels: Iterable[Any], class_names: Iterable[str] = ()) -> tuple[
 
 def _numbered(labels: NDArray[np.int64]) -> tuple[str, ...]:
     return tuple(map(str, range(int(labels.max(initial=-1)) + 1)))
-
-
-class Splits(NamedTuple):
-    """The two halves of a data set that comes divided."""
-
-    train: ImageSet
-    test: ImageSet

@@ -186,31 +186,7 @@ class Shuffle:
         return channels // self.size**2, height * self.size, width * self.size
 
 
-@dataclass(frozen=True)
-class Skip:
-    """A skip connection: the `size` numbers that the first layer took, flat, after the numbers that come in, flat."""
-
-    kind: ClassVar[str] = "skip"
-    parameters: ClassVar[int] = 0
-    size: int
-
-    def shape_after(self, shape: Shape) -> Shape:
-        return (math.prod(shape) + self.size,)
-
-
-Layer = (
-    Dense
-    | Convolution
-    | TransposedConvolution
-    | Features
-    | MaxPooling
-    | Pad
-    | Crop
-    | Reshape
-    | Unshuffle
-    | Shuffle
-    | Skip
-)
+Layer = Dense | Convolution | TransposedConvolution | Features | MaxPooling | Pad | Crop | Reshape | Unshuffle | Shuffle
 
 
 @dataclass(frozen=True, eq=False)

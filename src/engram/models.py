@@ -35,7 +35,6 @@ KINDS: dict[str, type[layers.Layer]] = {
         layers.Reshape,
         layers.Unshuffle,
         layers.Shuffle,
-        layers.Skip,
     )
 }
 _LEAST = {"stride": 1, "size": 1, "height": 1, "width": 1, "padding": 0}

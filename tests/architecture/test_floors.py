@@ -18,12 +18,14 @@ SOURCE = ROOT / "src" / "engram"
 FLOORS = {
     "images": 0,
     "errors": 0,
+    "version": 0,
     "kinds": 0,
     "table": 0,
     "layers": 0,
     "files": 0,
     "document": 0,
     "storage": 0,
+    "words": 0,
     "models": 1,
     "datasets": 1,
     "coding": 1,
@@ -172,7 +174,7 @@ def test_every_direct_dependency_is_pinned() -> None:
     wanted = list(project["dependencies"])
     for extra in project["optional-dependencies"].values():
         wanted += extra
-    names = {re.match(r"[A-Za-z0-9-]+", item)[0].lower() for item in wanted} - {"engram"}
+    names = {re.match(r"[A-Za-z0-9-]+", item)[0].lower() for item in wanted} - {"engram-images"}
     pins = re.findall(r"^([a-z0-9-]+)==[0-9][0-9.]*$", (ROOT / "constraints.txt").read_text(), re.MULTILINE)
     assert names <= set(pins)
 
@@ -196,5 +198,5 @@ def test_the_tree_in_the_architecture_is_the_tree() -> None:
 def test_without_torch_what_needs_it_says_what_to_install(name: str) -> None:
     code = f"import sys; sys.modules['torch'] = None; import engram; engram.{name}"
     done = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
-    words = f"engram.errors.MissingLibrary: engram.{name} needs torch; `pip install 'engram[train]'` brings it"
+    words = f"engram.errors.MissingLibrary: engram.{name} needs torch; `pip install 'engram-images[train]'` brings it"
     assert done.stderr.splitlines()[-1] == words

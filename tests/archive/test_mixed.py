@@ -140,7 +140,7 @@ def test_it_is_a_sequence(mixed: Path, pictures: list[AnyPixels]) -> None:
         assert pictures[3] in opened
         assert (opened.index(pictures[3]), opened.count(pictures[3])) == (3, 1)
         assert same(pickle.loads(pickle.dumps(opened))[2:4], pictures[2:4])
-        assert repr(opened) == f"<Archive {mixed}: 7 images in 3 groups, raw>"
+        assert repr(opened) == f"<Archive {mixed}: 7 gray images, 1 to 9 pixels high and 1 to 5 wide, raw>"
         for index in (7, -8):
             with pytest.raises(IndexError):
                 opened[index]

@@ -275,7 +275,7 @@ def test_a_path_that_leaves_its_folder_is_not_written(
 def test_without_pyarrow_it_says_what_to_install(rich: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     with pytest.raises(
-        MissingLibrary, match=r"Parquet files need pyarrow; `pip install 'engram\[parquet\]'` brings it"
+        MissingLibrary, match=r"Parquet files need pyarrow; `pip install 'engram-images\[parquet\]'` brings it"
     ):
         archive.unpack(rich, tmp_path / "out.parquet")
     assert os.listdir(tmp_path) == []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Generator, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +25,7 @@ from engram.codecs.raw import Raw
 from engram.datasets import arrays, folders, source
 from engram.datasets.names import UnsafeName
 from engram.files import OutputExists
-from engram.images import ImageSet, Pixels, Splits
+from engram.images import ImageSet, Pixels
 
 pytestmark = pytest.mark.usefixtures("small_batches")
 reuse_folder = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=8)
@@ -57,8 +58,8 @@ def test_any_engine_gives_the_bytes_of_one_process(
 
 
 def test_divided_data_with_a_model_and_a_kept_file(tmp_path: Path, lossy: Codec) -> None:
-    images = draw(150)
-    folders.save(Splits(images[:70], images[70:]), tmp_path / "set", "png")
+    images = replace(draw(150), columns={"split": ["train"] * 70 + ["test"] * 80})
+    folders.save(images, tmp_path / "set", "png")
     rows = [f"{path.relative_to(tmp_path / 'set')},7\n" for path in (tmp_path / "set").rglob("*.png")]
     (tmp_path / "set" / "metadata.csv").write_text("".join(["file_name,age\n", *rows]))
     data = source.collection(str(tmp_path / "set"))

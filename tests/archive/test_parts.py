@@ -36,7 +36,7 @@ def test_a_part_of_another_version_or_model(
     interrupt(3, data, raw, path)
     before = {each.name: each.read_bytes() for each in (tmp_path / "a.egm.parts").iterdir()}
     with monkeypatch.context() as patched:
-        patched.setattr(engines, "version", lambda name: "9.9")
+        patched.setattr(engines, "__version__", "9.9")
         with pytest.raises(ForeignPart, match=r"0032 was made with engram '.*', not '9\.9'; pack as it was"):
             packed_by(in_process, data, raw, path, block_size=16, resume=True)
     for codec, block_size in ((lossy, 16), (raw, 17)):

@@ -235,6 +235,27 @@ def test_pandas(opened: archive.Archive) -> None:
     assert frame["note"].tolist() == TYPES["note"]
 
 
+def test_pandas_keeps_what_is_missing(tmp_path: Path) -> None:
+    pandas = pytest.importorskip("pandas")
+    columns: dict[str, list[Any]] = {
+        "flag": [True, None, False],
+        "number": [None, 2**62 + 1, -7],
+        "share": [0.5, None, 1.5],
+        "text": ["a", "b", None],
+        "json": [None, {"a": [1]}, [2]],
+    }
+    archive.pack(with_columns(3, **columns), RAW, tmp_path / "a.egm")
+    with archive.open(tmp_path / "a.egm") as opened:
+        frame = opened.table.to_pandas()
+        some = opened.where(flag=[True, None]).table.to_pandas()
+    for name, expected in columns.items():
+        assert [None if pandas.api.types.is_scalar(v) and pandas.isna(v) else v for v in frame[name]] == expected
+        assert frame[name].isna().tolist() == [value is None for value in expected]
+    assert str(frame["number"].dtype) == "Int64"
+    assert str(frame["flag"].dtype) == "boolean"
+    assert some["text"].tolist() == ["a", "b"]
+
+
 def test_without_pandas(opened: archive.Archive, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pandas", None)
     with pytest.raises(MissingLibrary, match="a DataFrame needs pandas; `pip install pandas` brings it"):

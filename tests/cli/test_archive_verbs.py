@@ -135,8 +135,59 @@ def test_info_lists_the_groups_of_pictures_that_differ(tmp_path: Path) -> None:
         ("rgba", 4, 150, 2),
     ]
     table = run("info", tmp_path / "a.egm")
-    assert ": 4 images in 2 groups, raw\n" in table
+    assert ": 4 images (gray, rgba), 4 to 9 pixels high and 8 to 300 wide, raw\n" in table
+    assert (result["heights"], result["widths"]) == ([4, 9], [8, 300])
     assert "group of 2 rgba cells 4 x 150: raw, raw\n" in table
+
+
+def test_info_says_the_pictures_sizes_not_their_cells(tmp_path: Path) -> None:
+    for number in range(3):
+        Image.new("L", (20 + number, 28), number).save(tmp_path / f"{number}.png")
+    run("pack", tmp_path, "--budget", 0, "-o", tmp_path / "a.egm")
+    assert run("info", tmp_path / "a.egm").startswith(
+        f"{tmp_path / 'a.egm'}: 3 gray images, 28 pixels high and 20 to 22 wide, raw\n"
+    )
+
+
+def test_one_of_anything_is_singular(tmp_path: Path) -> None:
+    Image.new("L", (8, 9)).save(tmp_path / "1.png")
+    packed = tmp_path / "a.egm"
+    assert run("pack", tmp_path / "1.png", "--budget", 0, "-o", packed).startswith(f"{packed}: 1 image in ")
+    assert f"{packed}: 1 gray image 9 x 8, raw\n" in run("info", packed)
+    assert run("verify", packed) == f"{packed}: 1 image in 1 block, all sound\n"
+    assert run("unpack", packed, tmp_path / "again").startswith(f"{tmp_path / 'again'}: 1 image in ")
+
+
+@pytest.mark.filterwarnings("ignore::engram.Notice")
+def test_what_was_left_out_is_listed(tmp_path: Path) -> None:
+    (tmp_path / "set" / "sub").mkdir(parents=True)
+    Image.new("L", (8, 9)).save(tmp_path / "set" / "1.png")
+    Image.new("CMYK", (8, 9)).save(tmp_path / "set" / "2.tif")
+    (tmp_path / "set" / "sub" / "3.png").write_bytes(b"no picture")
+    packed = tmp_path / "a.egm"
+    run("pack", tmp_path / "set", "--budget", 0, "--skip-broken", "-o", packed)
+    assert json.loads(run("info", packed, "--json"))["left_out"] == 2
+    how = f"2 pictures were left out when it was packed: `engram get {packed} left-out.txt -o -` lists them"
+    assert how in run("info", packed)
+    listed = run("get", packed, "left-out.txt", "-o", "-")
+    assert listed == (
+        "2.tif\thas CMYK inks, which would be lost: convert it first, to 8-bit RGBA say\n"
+        "sub/3.png\tcannot be read as a picture (cannot identify image file it): repair it or take it out\n"
+    )
+    run("get", packed, "left-out.txt", "-o", tmp_path / "list.txt")
+    assert (tmp_path / "list.txt").read_text() == listed
+    assert "exists already" in run("get", packed, "left-out.txt", "-o", tmp_path / "list.txt", code=2)
+    assert "none at that path" in run("get", packed, "notes.txt", "-o", tmp_path / "x.png", code=2)
+    for _ in range(2):
+        run("unpack", packed, tmp_path / "again", "--force")
+        assert (tmp_path / "again" / "left-out.txt").read_text() == listed
+    run("pack", packed, "--budget", 0, "-o", tmp_path / "b.egm")
+    assert run("get", tmp_path / "b.egm", "left-out.txt", "-o", "-") == listed
+
+
+def test_nothing_left_out_is_no_file(packed: Path) -> None:
+    assert json.loads(run("info", packed, "--json"))["left_out"] == 0
+    assert "left out" not in run("info", packed)
 
 
 def test_verify_lists_the_damage_and_unpack_saves_the_rest(tmp_path: Path, packed: Path) -> None:

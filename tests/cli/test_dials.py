@@ -95,7 +95,7 @@ def test_a_size_is_reached_without_torch(place: Path) -> None:
     ]
     done = subprocess.run(command, cwd=place, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert done.stderr.count("Less is learned without torch; `pip install 'engram[train]'` saves bytes") == 1
+    assert done.stderr.count("Less is learned without torch; `pip install 'engram-images[train]'` saves bytes") == 1
     assert engram.info(place / "a.egm").bytes_by_part["blocks"] / len(IMAGES) < 51.5
 
 
@@ -140,7 +140,7 @@ def test_accuracy_is_kept_as_asked_by_a_judge_that_is_learned(place: Path) -> No
 
 def test_a_model_that_loses_more_accuracy_is_refused(place: Path) -> None:
     fit(IMAGES, "classifier", epochs=12, momentum=0.9).save(place / "judge")
-    fit(IMAGES, "transform", epochs=1, bytes_per_image=0.5).save(place / "rough")
+    fit(IMAGES, "ann", epochs=1, options={"hidden": 1}).save(place / "rough")
     done = pack(place, "-m", "rough", "--accuracy-loss", "0", "--judge", "judge")
     assert done.returncode == 2
     assert "points of accuracy are lost, not 0 at most" in done.stderr

@@ -1,4 +1,4 @@
-"""`engram pack` of a folder of JPEG files: their coefficients, in less than the files take."""
+"""`engram pack` of JPEG files, and of pictures that were made of such: their coefficients, in less than the files."""
 
 from __future__ import annotations
 
@@ -20,13 +20,15 @@ def test_a_folder_of_jpeg_files_takes_less_than_the_files(tmp_path: Path) -> Non
     for number, garment in enumerate(garments[..., None] * tints):
         picture = Image.fromarray(np.rint(40 + 0.8 * garment).astype(np.uint8))
         picture.save(tmp_path / "files" / f"{number:03}.jpg", quality=80)
-    done = run("pack", "files", "-o", "a.egm", "--json", cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    assert engram.info(tmp_path / "a.egm").groups[0].codecs == ("jpeg-coefficients",)
-    images = source.load(str(tmp_path / "files")).images  # type: ignore[union-attr]
-    with engram.open(tmp_path / "a.egm") as archive:
-        assert np.array_equal(archive[:], images)
-        assert np.array_equal(archive[77], images[77])
+    images = source.load(str(tmp_path / "files")).images
+    np.save(tmp_path / "pixels.npy", images)
     header = 623  # of the smallest file with chroma halved
     files = sum(path.stat().st_size - header for path in (tmp_path / "files").iterdir())
-    assert json.loads(done.stdout)["archive_bytes"] < files
+    for data, codec in (("files", "picture-files"), ("pixels.npy", "jpeg-coefficients")):
+        done = run("pack", data, "-o", "a.egm", "--json", "--force", cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        assert engram.info(tmp_path / "a.egm").groups[0].codecs == (codec,)
+        with engram.open(tmp_path / "a.egm") as archive:
+            assert np.array_equal(archive[:], images)
+            assert np.array_equal(archive[77], images[77])
+        assert json.loads(done.stdout)["archive_bytes"] < files

@@ -46,6 +46,15 @@ def test_help_names_every_verb() -> None:
     assert all(f" {verb} " in shown.stdout for verb in VERBS)
 
 
+def test_help_names_what_is_needed_first_first() -> None:
+    shown = engram("--help", COLUMNS="80").stdout
+    words = ["─ Archives ─", "pack", "unpack", "get", "ls", "info", "─ Changing archives ─", "append", "─ Training ─"]
+    words += ["train", "data", "─ Experiments ─", "compare", "reproduce"]
+    places = [shown.index(word if "─" in word else f"│ {word} ") for word in words]
+    assert places == sorted(places)
+    assert max(map(len, shown.splitlines())) <= 80
+
+
 @pytest.mark.parametrize("verb", VERBS)
 def test_every_verb_has_help(verb: str) -> None:
     shown = engram(verb, "-h", COLUMNS="120")

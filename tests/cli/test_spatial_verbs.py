@@ -42,7 +42,7 @@ def test_train_pack_verify_unpack(tmp_path: Path) -> None:
         refused = engram("pack", images, "-m", model, *dial, "-o", tmp_path / "d.egm")
         assert refused.returncode == 2
         assert words in refused.stderr
-    for option in ("--bits", "--bytes", "--hidden"):
+    for option in ("--bits", "--hidden"):
         refused = engram("train", images, "--method", "spatial", option, 3, "-o", tmp_path / "n")
         assert refused.returncode == 2
         assert f"{option} is for" in refused.stderr
@@ -59,9 +59,16 @@ def test_a_model_is_trained_on_for_a_task(tmp_path: Path) -> None:
     assert facts["options"] == models.load(start).facts["options"]
     assert facts["start"] == models.load(start).identity
     assert (facts["task"], facts["recipe"]["task_weight"]) == (models.load(judge).identity, 200.0)
-    refused = engram("train", images, "--method", "transform", "--start", start, "-o", tmp_path / "n")
-    assert refused.returncode == 2
-    assert "--start is for what is trained from weights; transform starts from the images" in refused.stderr
+    train = ("train", images, "-o", tmp_path / "n", "--method")
+    for options, message in (
+        (("pca", "--start", start), "--start is for what is trained from weights; pca starts from the images"),
+        (("spatial", "--task-weight", 7), "--task-weight takes a --task"),
+        (("spatial", "--task", "nothing"), "'nothing' is no file, and no judge that comes with engram"),
+        (("ann", "--task", judge), "--task is for spatial, not for ann"),
+    ):
+        refused = engram(*train, *options)
+        assert refused.returncode == 2
+        assert message in refused.stderr
 
 
 def test_a_restoration_is_trained_for_a_largest_error(tmp_path: Path) -> None:

@@ -20,7 +20,6 @@ from engram.layers import (
     Pad,
     Reshape,
     Shuffle,
-    Skip,
     TransposedConvolution,
     Unshuffle,
 )
@@ -116,50 +115,6 @@ def convolutional(shape: tuple[int, int, int]) -> Network:
             TransposedConvolution(_normal(9, 7, channels, 4, 4, scale=0.6), _normal(10, channels), 2, 1, "sigmoid"),
             Crop(height, width),
         ),
-    )
-
-
-def transform(shape: tuple[int, int, int], units: int, hidden: int = 24, step: float = 0.2) -> Network:
-    """Principal components in steps, with small perceptrons beside them, and a prior that looks back."""
-    height, width, channels = shape
-    pixels = height * width * channels
-    components = fit_pca(pictures(100, shape), units)
-    analysis, synthesis = components.analysis[1], components.synthesis[0]
-    centre, scale = _normal(1, hidden + units, units, scale=0.1), _normal(2, hidden + units, units, scale=0.1)
-    sees = np.arange(hidden) * units // hidden
-    before = np.concatenate([sees, np.arange(units)])[:, None] < np.arange(units)
-    return Network(
-        "transform",
-        shape,
-        (
-            Reshape((pixels,)),
-            *_rectified(pixels, hidden),
-            Skip(pixels),
-            Dense(
-                np.vstack([_normal(3, hidden, units, scale=0.1), analysis.weight / step]), analysis.bias / step, "none"
-            ),
-        ),
-        (
-            *_rectified(units, hidden),
-            Skip(units),
-            Dense(np.vstack([_normal(4, hidden, pixels, scale=0.01), synthesis.weight * step]), synthesis.bias, "none"),
-            Reshape((channels, height, width)),
-        ),
-        (
-            Dense(
-                _normal(5, units, hidden, scale=0.3) * (np.arange(units)[:, None] <= sees), _normal(6, hidden), "relu"
-            ),
-            Dense(_normal(7, hidden, hidden, scale=0.3) * (sees[:, None] <= sees), _normal(8, hidden), "relu"),
-            Skip(units),
-            Dense(np.hstack([centre * before, scale * before]), _normal(9, 2 * units, scale=0.5), "none"),
-        ),
-    )
-
-
-def _rectified(inputs: int, hidden: int) -> tuple[Dense, Dense]:
-    return (
-        Dense(_normal(1, inputs, hidden, scale=inputs**-0.5), _normal(2, hidden), "relu"),
-        Dense(_normal(3, hidden, hidden, scale=hidden**-0.5), _normal(4, hidden), "relu"),
     )
 
 

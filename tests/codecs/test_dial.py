@@ -16,6 +16,7 @@ from engram.codecs.dial import (
     freeze_to_bytes,
     freeze_to_psnr,
     largest_error_for,
+    largest_error_of,
     rounded,
 )
 from engram.codecs.goals import Quality
@@ -75,3 +76,17 @@ def test_what_is_out_of_reach_says_what_is_possible() -> None:
         freeze_to_psnr(NETWORK, IMAGES, 60)
     with pytest.raises(UsageError, match="at least one"):
         freeze_to_psnr(NETWORK, IMAGES[:0], 20)
+
+
+@pytest.mark.parametrize("images", [0, 100_000])
+def test_how_often_values_are_there_says_the_largest_error(images: int) -> None:
+    """Of all images as of a sample, and an image that counts twice is as two."""
+    originals = IMAGES.images
+    counts = np.stack([np.bincount(image.ravel(), minlength=256) for image in originals]).astype(float)
+    for wanted in (25.0, 35.0, 45.0, 90.0):
+        goal = Quality(wanted, images)
+        assert largest_error_of(goal, counts) == largest_error_for(goal, originals)
+    twice = np.concatenate([counts[:9] * 2, counts[9:]])
+    goal = Quality(30.0)
+    assert largest_error_of(goal, twice) == largest_error_for(goal, np.concatenate([originals, originals[:9]]))
+    assert largest_error_of(goal, 0 * counts) == LARGEST_ERROR

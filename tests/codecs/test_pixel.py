@@ -165,6 +165,12 @@ def plain_outputs(network, canvas, value):
     return np.clip(y, *mixture.limits(network.components))
 
 
+@pytest.mark.parametrize("error", [0, 2])
+def test_what_comes_back_is_known_without_a_block(codecs, error):
+    codec, images = codecs["gray", error], pictures(5, (8, 8, 1), seed=6).images
+    assert np.array_equal(codec.recovered(images), codec.decode(codec.encode(images), 5))
+
+
 @given(st.integers(0, 2**32 - 1))
 @settings(max_examples=40, deadline=None)
 def test_floats_compute_the_network_of_whole_numbers(seed):
@@ -189,7 +195,8 @@ def test_floats_compute_the_network_of_whole_numbers(seed):
     assert found.dtype == np.int32
     assert np.array_equal(found, expected)
     empty = np.zeros_like(canvases[0])
-    assert np.array_equal(network.alone, [plain_outputs(network, empty, value) for value in values])
+    alone = network.alone.repeat(around.image_shape[2], 0)
+    assert np.array_equal(alone, [plain_outputs(network, empty, value) for value in values])
 
 
 def test_an_estimate_is_what_is_written(codecs):
@@ -197,6 +204,10 @@ def test_an_estimate_is_what_is_written(codecs):
     for error in (0, 2):
         bits = codecs["gray", error].estimated_bits(images)
         assert bits <= 8 * (len(coded_stream(codecs["gray", error], images)) - 1) <= bits * 1.001 + 16
+        top = np.arange(64).reshape(8, 8) < 24
+        parts = [codecs["gray", error].estimated_bits(images, within) for within in (top, ~top)]
+        assert min(parts) > 0
+        assert sum(parts) == pytest.approx(bits)
     assert codecs["gray", 0].estimated_bits(images[:0]) == 0
 
 

@@ -123,7 +123,7 @@ def test_what_cannot_be_is_refused(codec: Frozen, monkeypatch: pytest.MonkeyPatc
     with pytest.raises(UsageError, match="a codec that encodes"):
         quantise_products(Frozen.from_config(codec.config(), codec.model), TRAINING)
     monkeypatch.setitem(sys.modules, "sklearn.cluster", None)
-    with pytest.raises(MissingLibrary, match=r"needs scikit-learn; `pip install 'engram\[compare\]'`"):
+    with pytest.raises(MissingLibrary, match=r"needs scikit-learn; `pip install 'engram-images\[compare\]'`"):
         quantise_products(codec, TRAINING, 16, 4)
 
 

@@ -163,5 +163,5 @@ def test_what_cannot_be_projected_is_refused(monkeypatch: pytest.MonkeyPatch) ->
     for name in ("sklearn.discriminant_analysis", "sklearn.manifold"):
         monkeypatch.setitem(sys.modules, name, None)
     for method in ("lda", "isomap"):
-        with pytest.raises(MissingLibrary, match=rf"{method} needs scikit-learn; `pip install 'engram\[compare\]'`"):
+        with pytest.raises(MissingLibrary, match=rf"{method} needs .*`pip install 'engram-images\[compare\]'`"):
             project(images, method, 2)

@@ -6,12 +6,12 @@ from engram.errors import UsageError
 
 
 def test_codecs_are_found_by_their_ids():
-    assert registry.ids() == ("frozen", "jpeg-coefficients", "pixel", "raw", "restored", "spatial", "transform")
+    assert registry.ids() == ("frozen", "jpeg-coefficients", "picture-files", "pixel", "raw", "restored", "spatial")
     assert registry.get("raw") is Raw
 
 
 def test_an_unknown_id_says_what_there_is():
-    known = "frozen, jpeg-coefficients, pixel, raw, restored, spatial, transform"
+    known = "frozen, jpeg-coefficients, picture-files, pixel, raw, restored, spatial"
     message = rf"^no codec is called 'x'; there are {known}\. A newer engram may know it\.$"
     with pytest.raises(registry.UnknownCodec, match=message) as caught:
         registry.get("x")

@@ -15,10 +15,10 @@ from engram.codecs.contract import CorruptModel
 from engram.codecs.freeze import freeze
 from engram.codecs.rounding import CannotFreeze
 from engram.codecs.spatial.codec import Spatial, codes_of
+from engram.codecs.spatial.contexts import FRACTIONS, tables_of
 from engram.codecs.spatial.model import LARGEST_LIMIT, SpatialModel, emit, parse
 from engram.codecs.spatial.prior import Prior
 from engram.codecs.spatial.synthesis import Synthesis, images_of
-from engram.codecs.transform.prior import FRACTIONS
 from engram.coding import linear, numbers
 from engram.coding.grid import COARSEST, FINEST, Grid
 from engram.coding.integer import InexactNetwork, IntegerLayer, MisfitNetwork
@@ -152,6 +152,16 @@ def test_sums_beyond_24_bits_are_exact() -> None:
     sums = [group for convolution in synthesis._convolutions for group in convolution.groups]
     assert len(sums) > 3
     test_a_synthesis_is_its_convolutions.hypothesis.inner_test((9, 9, 1), 16)
+
+
+def test_the_tables_of_opposite_fractions_are_mirrors() -> None:
+    levels = np.random.default_rng(0).integers(0, 256, (2, FRACTIONS // 2 + 1, 5)).astype(np.uint8)
+    tables = tables_of(levels).reshape(2, FRACTIONS, 5)
+    assert (tables.sum(axis=2) == 1 << 24).all()
+    middle = FRACTIONS // 2
+    for fraction in range(1, middle):
+        assert np.array_equal(tables[:, middle + fraction], tables[:, middle - fraction, ::-1])
+    assert not np.array_equal(tables[:, 0], tables[:, -1])
 
 
 @pytest.fixture(scope="module")

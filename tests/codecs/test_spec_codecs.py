@@ -20,10 +20,9 @@ from engram.codecs.pixel.codec import Pixel
 from engram.codecs.pixel.network import LARGEST_ACTIVATION, CausalNetwork, WholeDense, joined
 from engram.codecs.raw import Raw
 from engram.codecs.settings import LARGEST_SHIFT
+from engram.codecs.spatial import contexts as spatial_contexts
 from engram.codecs.spatial import model as spatial_model
 from engram.codecs.spatial.codec import Spatial
-from engram.codecs.transform import model as transform_model
-from engram.codecs.transform.codec import Transform
 from engram.coding import grid as grids
 from engram.coding import mixture, neighbourhood, numbers, tables
 from engram.coding.jpeg import Form
@@ -110,23 +109,6 @@ def test_the_documents_block_becomes_the_documents_pixels():
     assert independent_codecs.decode_frozen(config, model, block, 5).ravel().tolist() == pixels
 
 
-def test_the_documents_transform_block_becomes_the_documents_pixels():
-    config, model = json.loads(example("transform-config")), bytes.fromhex(example("transform-model"))
-    block = bytes.fromhex(example("transform-block"))
-    pixels = [int(word) for word in example("transform-pixels").split()]
-    assert Transform.from_config(config, model).decode(block, 5).ravel().tolist() == pixels
-    assert independent_codecs.decode_transform(config, model, block, 5).ravel().tolist() == pixels
-
-
-def test_the_documents_limits_of_a_transform_are_those_of_the_code():
-    text = FORMAT[FORMAT.index("### `transform`") :]
-    assert f"symbols of an image, 1 to {transform_model.MOST_UNITS}" in text
-    assert f"the largest distance R, 1 to {transform_model.LARGEST_REACH}" in text
-    assert f"lists of 1 to {transform_model.MOST_LAYERS} hidden layers" in text
-    assert f"at most {transform_model.MOST_SCALES} |" in text
-    assert f"limits are 0 to {transform_model.LARGEST_SYMBOL}" in text
-
-
 def test_the_documents_spatial_block_becomes_the_documents_pixels():
     config, model = json.loads(example("spatial-config")), bytes.fromhex(example("spatial-model"))
     block, pixels = bytes.fromhex(example("spatial-block")), [int(word) for word in example("spatial-pixels").split()]
@@ -142,7 +124,8 @@ def test_the_documents_limits_of_a_spatial_code_are_those_of_the_code():
     text = FORMAT[FORMAT.index("### `spatial`") :]
     assert f"with at most {spatial_model.LARGEST_GRID} cells" in text
     assert f"the quantisation step, {grids.FINEST} to {grids.COARSEST}, in half gray levels" in text
-    assert f"the largest distance R, 1 to {transform_model.LARGEST_REACH}" in text
+    assert f"the largest distance R, 1 to {spatial_contexts.LARGEST_REACH}" in text
+    assert f"plus 1, at most {spatial_model.MOST_SCALES} |" in text
     assert f"`outputs` is 1 to {spatial_model.LARGEST_WIDTH}, `shift` 0 to {LARGEST_SHIFT}" in text
     assert f"limits [U]                            1 to {spatial_model.LARGEST_LIMIT}" in text
     assert " ".join(map(str, grids.OFFSETS)) == example("spatial-neighbours").strip()

@@ -12,9 +12,8 @@ import pytest
 from engram.datasets import arrays
 from engram.datasets.array_keys import roles_of
 from engram.datasets.collection import Collection, NoSuchSplit
-from engram.datasets.notices import Notice
 from engram.datasets.source import Reading, collection, load
-from engram.images import ImageSet, Splits
+from engram.images import ImageSet
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (9, 4, 5), np.uint8)
 LABELS = np.array([2, 0, 1, 0, 0, 1, 1, 3, 0])
@@ -58,23 +57,22 @@ def test_a_set_as_medmnist_has_it_comes_divided(tmp_path: Path) -> None:
     whole = collection(path)
     assert values(whole, "split") == ["train"] * 5 + ["val"] * 2 + ["test"] * 2
     assert values(whole, "label") == [str(label) for label in LABELS]
-    with pytest.warns(Notice, match="in neither of the splits train and test: left out; 2 of 9 files"):
-        both = load(path)
-    assert isinstance(both, Splits)
-    for half, cut in zip(both, (cuts["train"], cuts["test"]), strict=True):
-        assert half.fingerprint() == ImageSet(PIXELS[cut], LABELS[cut], ("0", "1", "2", "3")).fingerprint()
-    val = load(f"{path}:val")
-    assert isinstance(val, ImageSet)
-    assert np.array_equal(val.images[..., 0], PIXELS[cuts["val"]])
+    loaded = load(path)
+    assert loaded.splits == ("train", "val", "test")
+    for split, cut in cuts.items():
+        expected = ImageSet(PIXELS[cut], LABELS[cut], ("0", "1", "2", "3"))
+        assert loaded.split(split).fingerprint() == expected.fingerprint()
+    assert np.array_equal(load(f"{path}:val").images[..., 0], PIXELS[cuts["val"]])
     with pytest.raises(NoSuchSplit, match="has no split 'dev'; it has train, val, test"):
         load(f"{path}:dev")
 
 
 def test_a_set_as_keras_has_it_comes_divided(tmp_path: Path) -> None:
     path = written(tmp_path, x_train=PIXELS[:6], y_train=LABELS[:6], x_test=PIXELS[6:], y_test=LABELS[6:])
-    both = load(path)
-    assert isinstance(both, Splits)
-    assert [half.labels.tolist() for half in both if half.labels is not None] == [LABELS[:6].tolist(), [1, 3, 0]]
+    loaded = load(path)
+    assert loaded.splits == ("train", "test")
+    assert loaded.labels is not None
+    assert loaded.labels.tolist() == [*LABELS[:6].tolist(), 1, 3, 0]
 
 
 def test_several_labels_of_a_picture_are_a_column(tmp_path: Path) -> None:
@@ -103,7 +101,7 @@ def test_a_divided_set_is_no_single_stream(tmp_path: Path) -> None:
 )
 def test_keys_that_are_given(reading: Reading, labels: np.ndarray | None, tmp_path: Path) -> None:
     path = written(tmp_path, a=PIXELS, b=LABELS, train_images=PIXELS, train_labels=LABELS[::-1])
-    [stream] = collection(path, reading=reading).streams()
+    stream = collection(path, reading=reading).stream()
     found = stream.load()
     assert np.array_equal(found.images[..., 0], PIXELS)
     assert (found.labels is None) if labels is None else np.array_equal(found.labels, labels)  # type: ignore[arg-type]

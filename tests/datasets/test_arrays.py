@@ -6,6 +6,7 @@ import io
 import re
 import string
 import tempfile
+import tracemalloc
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -192,12 +193,15 @@ BROKEN_NPY = {
     "cut in the values": npy_bytes()[:-1],
     "a byte too many": npy_bytes() + b"\0",
     "a header that is no dictionary": npy_bytes("['a']"),
+    "keys of two types": npy_bytes("{'descr': '|u1', b'fortran_order': False, 'shape': (2, 3, 4, 1)}"),
+    "a header of signs": b"\x93NUMPY\1\0" + (9999).to_bytes(2, "little") + b"-" * 9997 + b"1\n",
     "a header that is a program": npy_bytes("__import__('os').abort()"),
     "a negative side": npy_bytes("{'descr': '|u1', 'fortran_order': False, 'shape': (-2, -3, 4, 1)}"),
     "a large claim": npy_bytes("{'descr': '|u1', 'fortran_order': False, 'shape': (1099511627776, 1048576, 1, 1)}"),
     "empty, and a large claim": npy_bytes(
         "{'descr': '|u1', 'fortran_order': False, 'shape': (0, 4611686018427387904, 9, 1)}"
     )[:128],
+    "a header of a gigabyte": b"\x93NUMPY\2\0" + (1 << 30).to_bytes(4, "little") + b"{'descr'",
     "items of no size": npy_bytes("{'descr': '<U0', 'fortran_order': False, 'shape': (1099511627776,)}")[:128],
 }
 
@@ -242,6 +246,17 @@ def test_a_zip_bomb_is_refused_before_it_is_read(tmp_path: Path) -> None:
     data[at : at + 4] = (1 << 31).to_bytes(4, "little")  # the size that the directory declares
     path.write_bytes(data)
     refused(path, arrays.BrokenArrayFile, "images.npy declares 2,147,483,648 bytes, more than it can hold")
+    data[at - 4 : at + 4] = data[at : at + 4] * 2  # and the size that it takes
+    path.write_bytes(data)
+    refused(path, arrays.BrokenArrayFile, "images.npy declares 2,147,483,648 bytes, more than it can hold")
+
+
+def test_the_claim_of_a_header_takes_no_memory(tmp_path: Path) -> None:
+    (tmp_path / "a.npy").write_bytes(BROKEN_NPY["a header of a gigabyte"])
+    tracemalloc.start()
+    refused(tmp_path / "a.npy", arrays.BrokenArrayFile, "a header of 1,073,741,824 bytes")
+    assert tracemalloc.get_traced_memory()[1] < 1 << 20
+    tracemalloc.stop()
 
 
 @given(st.text(string.ascii_letters, max_size=3))

@@ -8,12 +8,14 @@ import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import replace
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from engram.datasets import folders, pictures, wardrobe
 from engram.datasets.collection import Collection, MixedSizes, NoSuchSplit
@@ -23,16 +25,17 @@ from engram.datasets.names import MOST_NAME_BYTES, UnsafeName, check_path, class
 from engram.datasets.tree import SUFFIXES
 from engram.errors import UsageError
 from engram.files import CannotWrite, OutputExists
-from engram.images import ImageSet, Splits
+from engram.images import ImageSet
 
 DRAWN = wardrobe.draw(40, 0)
 FLAT = ImageSet(DRAWN.images)
+DIVIDED = replace(DRAWN, columns={"split": ["train"] * 30 + ["test"] * 10})
 RGB = ImageSet(np.random.default_rng(0).integers(0, 256, (5, 6, 8, 3), np.uint8), np.array([1, 0, 1, 1, 0]), ("a", "b"))
 
 
 def load(folder: Path) -> ImageSet:
     """The pictures of a folder that does not come divided."""
-    [stream] = folders.collection(folder).streams()
+    stream = folders.collection(folder).stream()
     return stream.load()
 
 
@@ -95,14 +98,15 @@ def column(found: Collection, name: str) -> list[object]:
 
 
 def test_a_divided_set_comes_back_divided(tmp_path: Path) -> None:
-    folders.save(Splits(DRAWN[:30], DRAWN[30:]), tmp_path / "set", "png")
+    folders.save(DIVIDED, tmp_path / "set", "png")
     found = folders.collection(tmp_path / "set")
-    train, test = (half.load() for half in found.streams())
+    loaded = found.stream().load()
+    train, test = loaded.split("train"), loaded.split("test")
     assert train.fingerprint() == by_class(DRAWN[:30]).fingerprint()
     assert len(test) == 10
     assert test.class_names == train.class_names
     again = tmp_path / "again"
-    folders.save(Splits(train, test), again, "png")
+    folders.save(loaded, again, "png")
     assert column(folders.collection(again), "path") == column(found, "path")
 
 
@@ -185,7 +189,7 @@ def test_every_picture_is_taken_in_the_order_of_the_bytes_of_its_path(trees: lis
 
 def test_one_name_of_two_formats_is_two_pictures_and_stays_two(tmp_path: Path) -> None:
     found = folders.collection(put(tmp_path / "set", "a.jpg", "a.png"))
-    [images] = [stream.load() for stream in found.streams()]
+    images = found.stream().load()
     assert images.paths == ("a.jpg", "a.png")
     folders.save(images, tmp_path / "again", "png")
     assert load(tmp_path / "again").paths == ("a.jpg.png", "a.png")
@@ -229,7 +233,7 @@ def test_a_class_called_like_a_split_is_no_split(tmp_path: Path) -> None:
 
 def test_progress_runs_over_both_halves(tmp_path: Path) -> None:
     seen: list[tuple[int, int]] = []
-    folders.save(Splits(DRAWN[:30], DRAWN[30:]), tmp_path / "set", progress=lambda *now: seen.append(now))
+    folders.save(DIVIDED, tmp_path / "set", progress=lambda *now: seen.append(now))
     assert seen == [(30, 40), (40, 40)]
 
 
@@ -243,7 +247,7 @@ def test_files_that_are_no_pictures_are_left_out_and_told_of_once(tmp_path: Path
     for path in others:
         path.symlink_to(tmp_path / "nothing") if path.suffix == ".png" else path.write_bytes(b"no picture")
     found = folders.collection(tmp_path / "set")
-    assert [stream.load().fingerprint() for stream in found.streams()] == [by_class(RGB).fingerprint()]
+    assert found.stream().load().fingerprint() == by_class(RGB).fingerprint()
     first = ", ".join(map(str, others[:3]))
     assert [str(notice) for notice in found.notices] == [
         f"no picture, by its name, or a link that leads to none: left out; 4 of {len(RGB) + 4} files, the first {first}"
@@ -370,11 +374,9 @@ def test_settings_that_cannot_be(format: str, quality: int, message: str, tmp_pa
         folders.save(RGB, tmp_path / "set", format, quality)
 
 
-@pytest.mark.parametrize("images", [FLAT[:0], Splits(FLAT, FLAT[:0])], ids=["set", "half"])
-def test_no_images_to_write(images: ImageSet | Splits, tmp_path: Path) -> None:
-    where = tmp_path / "set" / ("test" if isinstance(images, Splits) else "")
-    message = f"{where}: no images to write, and a folder of none could not be read again"
-    refused(lambda folder: folders.save(images, folder), tmp_path / "set", folders.EmptyFolder, message)
+def test_no_images_to_write(tmp_path: Path) -> None:
+    message = f"{tmp_path / 'set'}: no images to write, and a folder of none could not be read again"
+    refused(lambda folder: folders.save(FLAT[:0], folder), tmp_path / "set", folders.EmptyFolder, message)
 
 
 class Interruption(BaseException):
@@ -423,3 +425,39 @@ def test_force_never_deletes_more_than_pictures(name: str, tmp_path: Path) -> No
     with pytest.raises(OutputExists, match=f"^{re.escape(message)}$"):
         folders.save(FLAT, tmp_path / "set", force=True)
     assert kept.exists()
+
+
+@pytest.mark.parametrize(
+    ("paths", "told", "told_with_files"),
+    [
+        (["a.bmp", "a.png"], ["PNG 1 of 2: a.bmp and a.png"], ["PNG 1 of 2: a.bmp and a.png"]),
+        (["a.bmp", "a.gif", "a.tif"], ["PNG 2 of 3: a.bmp and a.gif"], ["PNG 2 of 3: a.bmp and a.gif"]),
+        (["a.jpg", "a.png"], ["PNG 1 of 2: a.jpg and a.png"], []),
+        (["a.JPG", "a.jpg"], ["PNG 1 of 2: a.JPG and a.jpg"], ["case 1 of 2: a.JPG and a.jpg"]),
+        (["A.bmp", "a.png"], ["case 1 of 2: A.bmp and a.png"], ["case 1 of 2: A.bmp and a.png"]),
+        (["a.bmp", "b.png", "c/a.png"], [], []),
+    ],
+)
+def test_pictures_that_come_back_as_one_file_are_told(
+    paths: list[str], told: list[str], told_with_files: list[str], tmp_path: Path
+) -> None:
+    for path in paths:
+        (tmp_path / path).parent.mkdir(exist_ok=True)
+        (tmp_path / path).write_bytes(encode(path))
+    found = folders.collection(tmp_path)
+    words = {
+        "PNG": "pictures that come back as PNG files of one name: all but one of them get a longer name",
+        "case": "paths that differ in case alone: where a disk folds case, files get a number",
+    }
+    for notices, expected in ((found.notices, told), (found.notices_with_files, told_with_files)):
+        assert notices is not None
+        assert [(n.what, f"{n.images} of {n.total}: {n.first}") for n in notices] == [
+            (words[line.split()[0]], line.partition(" ")[2]) for line in expected
+        ]
+
+
+def encode(path: str) -> bytes:
+    """A small picture in the format of a file of this name."""
+    file = BytesIO()
+    Image.new("L", (4, 4)).save(file, Image.registered_extensions()[Path(path).suffix.lower()])
+    return file.getvalue()

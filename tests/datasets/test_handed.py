@@ -14,7 +14,7 @@ import engram
 from engram.datasets import source
 from engram.datasets.collection import Collection
 from engram.errors import UsageError
-from engram.images import ImageSet, Splits
+from engram.images import ImageSet
 
 RNG = np.random.default_rng(0)
 GRAY, RGBA = RNG.integers(0, 256, (6, 4, 5), np.uint8), RNG.integers(0, 256, (3, 7, 2, 4), np.uint8)
@@ -114,7 +114,7 @@ def test_sets_keep_what_is_known_of_them() -> None:
     images = ImageSet(GRAY[:2], [0, 1], ("a", "b"), ("1.png", "2.png"), {"age": [3, 4]})
     found = source.collection(images)
     assert [values(found, name) for name in found.table] == [["1.png", "2.png"], ["a", "b"], [3, 4]]
-    halves = source.collection(Splits(ImageSet(GRAY[:4]), ImageSet(GRAY[4:])))
+    halves = source.collection(ImageSet(GRAY, columns={"split": ["train"] * 4 + ["test"] * 2}))
     assert values(halves, "split") == ["train"] * 4 + ["test"] * 2
     assert np.array_equal(np.stack(pictures(halves))[..., 0], GRAY)
     assert source.collection(found) is found

@@ -253,7 +253,7 @@ def test_kept_in_silence(case: tuple[bytes, np.ndarray], tmp_path: Path) -> None
 def test_changed_with_a_notice(case: tuple[bytes, np.ndarray, kinds.Change], tmp_path: Path) -> None:
     pictures, notices = taken(tmp_path, case[0])
     same(pictures, case[1])
-    assert [str(notice) for notice in notices] == [f"{case[2].value}; 1 of 1 files, the first {tmp_path / '0.tif'}"]
+    assert [str(notice) for notice in notices] == [f"{case[2].value}; 1 of 1 file, the first {tmp_path / '0.tif'}"]
 
 
 @cases(REFUSED)
@@ -281,7 +281,7 @@ def test_each_picture_keeps_its_kind_and_a_stream_of_one_kind_widens_gray(tmp_pa
     assert not notices
     with pytest.warns(Notice, match="gray beside colour: made RGB; 1 of 2 files, the first .*1.tif"):
         images = source.load(tmp_path)
-    np.testing.assert_array_equal(images.images[1], np.repeat(GRAY[..., np.newaxis], 3, axis=2))  # type: ignore[union-attr]
+    np.testing.assert_array_equal(images.images[1], np.repeat(GRAY[..., np.newaxis], 3, axis=2))
 
 
 def test_a_kind_is_told_once_however_many_there_are(tmp_path: Path) -> None:
@@ -358,7 +358,7 @@ def test_an_orientation_after_the_pixels_is_refused_when_it_is_seen(tmp_path: Pa
 )
 def test_a_picture_that_was_changed_meanwhile(now: bytes, tmp_path: Path) -> None:
     (tmp_path / "0.png").write_bytes(file(GRAY_PICTURE, "PNG"))
-    [stream] = source.stream(tmp_path)
+    stream = source.stream(tmp_path)
     (tmp_path / "0.png").write_bytes(now)
     with pytest.raises(ChangedPicture, match="was changed meanwhile: wait until no one writes there"):
         stream.load()

@@ -227,6 +227,6 @@ def test_bytes_that_are_changed_give_pictures_or_an_error_of_ours(changes: list[
 def test_without_pyarrow_it_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = written(tmp_path, image=images())
     monkeypatch.setitem(sys.modules, "pyarrow", None)
-    message = "Parquet files need pyarrow; `pip install 'engram[parquet]'` brings it"
+    message = "Parquet files need pyarrow; `pip install 'engram-images[parquet]'` brings it"
     with pytest.raises(MissingLibrary, match=f"^{re.escape(message)}$"):
         collection(path)

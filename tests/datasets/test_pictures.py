@@ -28,7 +28,7 @@ def write(folder: Path, images: np.ndarray, suffix: str, quality: int = 95) -> l
 
 
 def load(paths: list[Path]) -> np.ndarray:
-    [stream] = folders.collection(paths[0].parent).streams()
+    stream = folders.collection(paths[0].parent).stream()
     return stream.load().images
 
 

@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,16 +15,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import engram
 from engram import archive as archives
 from engram.codecs.raw import Raw
 from engram.datasets import arrays, catalog, folders, idx, wardrobe
-from engram.datasets.collection import NoSuchSplit
-from engram.datasets.notices import Notice
+from engram.datasets.collection import MixedSizes, NoSuchSplit
 from engram.datasets.selection import of_split
 from engram.datasets.source import TooFewImages, UnknownData, collection, draw_split, load
 from engram.datasets.stream import CannotRead, InMemory
 from engram.errors import UsageError
-from engram.images import ImageSet, Splits
+from engram.images import ImageSet
 
 DRAWN = wardrobe.draw(30, 0)
 FLAT = ImageSet(DRAWN.images)
@@ -81,9 +82,7 @@ assert "torch" not in sys.modules
 
 
 def test_sets_pass_through() -> None:
-    halves = Splits(DRAWN, FLAT)
     assert load(DRAWN) is DRAWN
-    assert load(halves) is halves
 
 
 @pytest.fixture
@@ -94,29 +93,25 @@ def small_wardrobe(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("small_wardrobe")
 def test_the_built_in_set_by_name() -> None:
     both, train, test = (load(name) for name in ("wardrobe", "wardrobe:train", "wardrobe:test"))
-    assert isinstance(both, Splits)
-    assert isinstance(train, ImageSet)
-    assert isinstance(test, ImageSet)
-    assert both.train.fingerprint() == train.fingerprint() == wardrobe.draw(20, 0).fingerprint()
-    assert both.test.fingerprint() == test.fingerprint() == wardrobe.draw(10, 1).fingerprint()
+    assert both.splits == ("train", "test")
+    assert both.split("train").fingerprint() == train.fingerprint() == wardrobe.draw(20, 0).fingerprint()
+    assert both.split("test").fingerprint() == test.fingerprint() == wardrobe.draw(10, 1).fingerprint()
 
 
 def test_a_known_set_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
-    halves = Splits(DRAWN[:20], DRAWN[20:])
+    halves = DRAWN[:20], DRAWN[20:]
     monkeypatch.setattr(catalog, "stream", lambda name, progress: tuple(map(InMemory, halves)))
-    assert load("fashion-mnist") == halves
-    assert load("fashion-mnist:train") is halves.train
-    assert load("fashion-mnist:test") is halves.test
+    assert load("fashion-mnist").fingerprint() == DRAWN.fingerprint()
+    assert load("fashion-mnist:train") is halves[0]
+    assert load("fashion-mnist:test") is halves[1]
 
 
 def test_a_divided_folder(tmp_path: Path) -> None:
-    folders.save(Splits(FLAT[:20], FLAT[20:]), tmp_path / "set", "png")
+    folders.save(replace(FLAT, columns={"split": ["train"] * 20 + ["test"] * 10}), tmp_path / "set", "png")
     both = load(tmp_path / "set")
-    assert isinstance(both, Splits)
     for split, half in (("train", FLAT[:20]), ("test", FLAT[20:])):
-        loaded = load(f"{tmp_path / 'set'}:{split}")
-        assert isinstance(loaded, ImageSet)
-        assert loaded.fingerprint() == half.fingerprint()
+        assert load(f"{tmp_path / 'set'}:{split}").fingerprint() == half.fingerprint()
+        assert both.split(split).fingerprint() == half.fingerprint()
 
 
 def test_a_colon_in_a_name_is_no_split(tmp_path: Path) -> None:
@@ -176,11 +171,9 @@ def test_splits_that_there_are_not(tmp_path: Path) -> None:
 def test_a_split_of_any_name(tmp_path: Path) -> None:
     for number, split in enumerate(("train", "val", "test")):
         folders.save(FLAT[number : 2 * number + 1], tmp_path / "set" / split, "png")
-    with pytest.warns(Notice, match=r"in neither of the splits train and test: left out; 2 of 6 files"):
-        both = load(tmp_path / "set")
-    assert [len(half) for half in both] == [1, 3]
+    whole = load(tmp_path / "set")
+    assert {split: len(whole.split(split)) for split in whole.splits} == {"train": 1, "val": 2, "test": 3}
     val = load(f"{tmp_path / 'set'}:val")
-    assert isinstance(val, ImageSet)
     assert val.paths == ("val/00000.png", "val/00001.png")
     selected = of_split(collection(tmp_path / "set"), "val")
     np.testing.assert_array_equal(np.stack(list(selected.read(np.array([1, 0])))), val.images[::-1])
@@ -246,3 +239,32 @@ def test_too_few_images() -> None:
 def test_fewer_than_no_images() -> None:
     with pytest.raises(UsageError, match=r"^a subset cannot have fewer than 0 images: \{'a': -1\}$"):
         draw_split(NUMBERED, {"a": -1}, 0)
+
+
+@pytest.mark.usefixtures("small_wardrobe")
+def test_what_is_loaded_is_always_one_set(tmp_path: Path) -> None:
+    arrays.save(tmp_path / "a.npz", FLAT)
+    divided, whole = load("wardrobe"), load(tmp_path / "a.npz")
+    assert type(divided) is type(whole) is ImageSet
+    assert divided.columns["split"].array().tolist() == ["train"] * 20 + ["test"] * 10
+    assert np.shares_memory(divided.split("train").images, divided.images)
+    assert whole.splits == ()
+    with pytest.raises(UsageError, match=r"^there is no split 'val'; it has train, test$"):
+        divided.split("val")
+    with pytest.raises(UsageError, match=r"^there is no split 'train'; it does not come divided$"):
+        whole.split("train")
+
+
+def test_splits_of_several_sizes_are_taken_one_by_one(tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", x_train=FLAT.images[:3], x_test=FLAT.images[3:, :20])
+    with pytest.raises(MixedSizes, match=r"a\.npz has splits of images of 28 x 28 and 20 x 28; take one of them"):
+        load(tmp_path / "a.npz")
+    assert len(load(f"{tmp_path / 'a.npz'}:test")) == 27
+
+
+def test_how_data_is_read_is_said_by_reading(tmp_path: Path) -> None:
+    folders.save(DRAWN, tmp_path / "set", "png")
+    for reading, labels in ((engram.Reading(), True), (engram.Reading(label_from="none"), False)):
+        engram.pack(tmp_path / "set", tmp_path / "a.egm", budget=0, reading=reading, force=True)
+        with engram.open(tmp_path / "a.egm") as archive:
+            assert ("label" in archive.column_names) == labels

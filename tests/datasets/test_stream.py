@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from unittest import mock
 
@@ -22,7 +23,7 @@ from engram.datasets.pictures import encode_picture
 from engram.datasets.source import load
 from engram.datasets.source import stream as stream_of
 from engram.datasets.stream import CannotRead, InMemory
-from engram.images import ImageSet, Splits
+from engram.images import ImageSet
 
 DRAWN = wardrobe.draw(40, 0)
 FLAT = ImageSet(DRAWN.images, paths=tuple(f"{index:02}.png" for index in range(40)))
@@ -70,7 +71,7 @@ def test_pieces_make_up_the_whole(
         else:
             name, save = KINDS[kind]
             save(Path(folder) / name, images)
-            [found] = stream_of(Path(folder) / name)
+            found = stream_of(Path(folder) / name)
         whole = found.load() if kind == "memory" else load(Path(folder) / name)
         assert isinstance(whole, ImageSet)
         with mock.patch.object(stream, "PIECE_BYTES", piece_images * images.images[:1].nbytes or 1):
@@ -87,14 +88,11 @@ def test_pieces_make_up_the_whole(
         assert found.image_shape == images.image_shape
 
 
-def test_divided_data_is_a_stream_for_each_half(tmp_path: Path) -> None:
-    folders.save(Splits(FLAT[:30], FLAT[30:]), tmp_path / "set", "png")
-    for data, counts in (
-        (tmp_path / "set", [30, 10]),
-        (f"{tmp_path / 'set'}:test", [10]),
-        (Splits(FLAT, FLAT), [40] * 2),
-    ):
-        assert [len(part) for part in stream_of(data)] == counts
+def test_divided_data_is_one_stream(tmp_path: Path) -> None:
+    folders.save(replace(FLAT, columns={"split": ["train"] * 30 + ["test"] * 10}), tmp_path / "set", "png")
+    whole, test = stream_of(tmp_path / "set"), stream_of(f"{tmp_path / 'set'}:test")
+    assert (len(whole), len(test)) == (40, 10)
+    assert equal(whole.load().split("test"), test.load())
 
 
 @pytest.mark.parametrize("order", ["C", "F"])
@@ -122,14 +120,14 @@ def test_damage_is_found_where_it_passes(tmp_path: Path) -> None:
         data = bytearray((tmp_path / name).read_bytes())
         data[len(data) // 2] ^= 0xFF
         (tmp_path / name).write_bytes(data)
-        [found] = stream_of(tmp_path / name)
+        found = stream_of(tmp_path / name)
         with pytest.raises(error):
             list(found.pieces())
 
 
 def test_a_picture_that_changed_meanwhile_is_named(tmp_path: Path) -> None:
     folders.save(FLAT, tmp_path / "set", "png")
-    [found] = stream_of(tmp_path / "set")
+    found = stream_of(tmp_path / "set")
     for image in (COLOUR.images[0], np.zeros((28, 28, 3), np.uint8)):
         (tmp_path / "set" / "07.png").write_bytes(encode_picture(image, ".png", 95))
         with pytest.raises(ChangedPicture, match=r"07\.png was changed meanwhile"):
@@ -150,9 +148,9 @@ from engram import archive
 from engram.codecs.raw import Raw
 from engram.datasets import source
 
-parts = source.stream(sys.argv[1])
-sample = parts[0].sample(10)
-archive.pack(parts, Raw(sample.image_shape), sys.argv[2])
+found = source.stream(sys.argv[1])
+sample = found.sample(10)
+archive.pack(found, Raw(sample.image_shape), sys.argv[2])
 [peak] = [line for line in open("/proc/self/status") if line.startswith("VmHWM")]
 print(peak.split()[1])
 """

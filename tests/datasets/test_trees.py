@@ -7,6 +7,7 @@ import io
 import re
 import tarfile
 import tempfile
+import tracemalloc
 import zipfile
 from pathlib import Path
 
@@ -132,6 +133,20 @@ def test_links_of_a_zip(tmp_path: Path) -> None:
         assert values(collection(tmp_path / "a.zip"), "path") == ["a.png"]
 
 
+def test_links_beside_pictures_say_nothing_of_them(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as box:
+        box.writestr("a.png", png())
+        link = zipfile.ZipInfo("a.cls")
+        link.external_attr = 0o120777 << 16
+        box.writestr(link, "/etc/passwd")
+    with tarfile.open(tmp_path / "a.tar", "w") as tar:
+        add(tar, "a.png", png())
+        add(tar, "a.json", type=tarfile.SYMTYPE, linkname="/etc/passwd")
+    for path in (tmp_path / "a.zip", tmp_path / "a.tar"):
+        with pytest.warns(UserWarning, match=rf"{LEFT_OUT}; 1 of 2 files"):
+            assert list(collection(path).table) == ["path"]
+
+
 def test_two_files_of_one_path(tmp_path: Path) -> None:
     patched(as_zip(TWO, tmp_path / "a.zip"), (LOCAL, CENTRAL), (30, 46), b"a.png")
     with tarfile.open(tmp_path / "a.tar", "w") as tar:
@@ -203,6 +218,31 @@ def test_a_tar_of_garbage_in_the_middle_is_not_read_to_there(tmp_path: Path) -> 
     (tmp_path / "a.tar").write_bytes(whole)
     with pytest.raises(DamagedContainer, match=r"no end mark at byte 1,024: it is cut, damaged or compressed"):
         collection(tmp_path / "a.tar")
+
+
+def claiming(folder: Path) -> dict[str, Path]:
+    """Boxes of some hundred bytes that claim 200 MB, in a file or in a header."""
+    claimed = (200_000_000).to_bytes(4, "little")
+    stored = patched(as_zip(TWO, folder / "1.zip", zipfile.ZIP_STORED), (CENTRAL, CENTRAL), (20, 24), claimed)
+    deflated = patched(as_zip(TWO, folder / "2.zip"), (CENTRAL, CENTRAL), (20, 24), claimed)
+    expanded = patched(as_zip(TWO, folder / "3.zip"), (CENTRAL,), (24,), claimed)
+    found = {"stored": stored, "deflated": deflated, "expanded": expanded}
+    for kind in (tarfile.GNUTYPE_LONGNAME, tarfile.XHDTYPE):
+        member = tarfile.TarInfo("b.png")
+        member.type, member.size = kind, 200_000_000
+        found[str(kind)] = folder / f"{len(found)}.tar"
+        found[str(kind)].write_bytes(member.tobuf(tarfile.GNU_FORMAT) + bytes(2048))
+    return found
+
+
+def test_a_claim_takes_no_memory(tmp_path: Path) -> None:
+    for what, box in claiming(tmp_path).items():
+        tracemalloc.start()
+        with pytest.raises((DamagedContainer, DamagedMember), match="claim"):
+            collection(box)
+        most = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert most < 1 << 23, what
 
 
 @pytest.mark.parametrize("kind", [b"9", tarfile.REGTYPE])

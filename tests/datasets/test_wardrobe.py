@@ -86,7 +86,7 @@ def test_classes_overlap_but_can_be_told_apart() -> None:
 def test_the_halves_are_of_different_seeds(monkeypatch: pytest.MonkeyPatch) -> None:
     assert wardrobe.COUNTS == {"train": 60_000, "test": 10_000}
     monkeypatch.setattr(wardrobe, "COUNTS", {"train": 30, "test": 20})
-    train, test = wardrobe.load()
+    train, test = (wardrobe.load_half(half) for half in ("train", "test"))
     assert train.fingerprint() == wardrobe.load_half("train").fingerprint() == MANY[:30].fingerprint()
     assert test.fingerprint() == wardrobe.load_half("test").fingerprint() == wardrobe.draw(20, 1).fingerprint()
 

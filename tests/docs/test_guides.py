@@ -19,7 +19,6 @@ from test_readme import masked, run_session
 import engram
 from engram.codecs import registry
 from engram.datasets import wardrobe
-from engram.images import ImageSet
 
 ROOT = Path(__file__).parents[2]
 GUIDES = ROOT / "docs" / "guides"
@@ -83,8 +82,6 @@ def test_every_guide_is_run_and_the_readme_leads_to_it() -> None:
 def test_thumbnails(tmp_path: Path) -> None:
     names = run("thumbnails", tmp_path)
     before, after = engram.load("thumbnails"), engram.load("again")
-    assert isinstance(before, ImageSet)
-    assert isinstance(after, ImageSet)
     assert np.array_equal(before.images, after.images)
     assert before.paths == after.paths
     assert before.paths is not None
@@ -118,6 +115,23 @@ def test_growing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert [line for line in said("growing") if line not in printed] == []
 
 
+def test_formats(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    names = run("formats", tmp_path)
+    for archive in ("shard", "known", "idx", "parquet", "torch", "rows"):
+        with engram.open(tmp_path / f"{archive}.egm") as opened:
+            assert np.array_equal(opened[:][..., 0], names["pixels"]), archive
+            assert np.array_equal(opened.labels, names["labels"]), archive
+    with engram.open(tmp_path / "clothes.egm") as opened:
+        assert (len(opened), opened.info.groups[0].cells) == (40, 40)
+    assert names["ages"].tolist() == [number % 7 for number in range(60)]
+    assert names["said"] == {"label": "hats", "age": 0, "box": [7, 2, 20, 20]}
+    assert len(tree(tmp_path / "clothes")) == 60
+    assert len(tree(tmp_path / "hats")) == 20
+    assert len(list((tmp_path / "shards").glob("*.egm"))) == 2
+    printed = capsys.readouterr().out
+    assert [line for line in said("formats") if line not in printed] == []
+
+
 def test_python(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     names = run("python", tmp_path)
     assert np.array_equal(names["image"], names["same"])
@@ -147,6 +161,11 @@ def test_billion(tmp_path: Path) -> None:
         assert np.array_equal(shards[:][..., 0], names["collection"])
         assert len(shards) == 3000
     assert names["some"].shape == (3, 28, 28, 1)
+
+
+def test_jpeg(tmp_path: Path) -> None:
+    names = run("jpeg", tmp_path)
+    assert len(names["files"]) == 200
 
 
 def test_pictures(tmp_path: Path) -> None:

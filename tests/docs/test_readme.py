@@ -16,7 +16,6 @@ from PIL import Image
 import engram
 from engram.archive import shipped
 from engram.datasets import source, wardrobe
-from engram.images import Splits
 from engram.training import fit
 
 ROOT = Path(__file__).parents[2]
@@ -60,7 +59,9 @@ def put(path: Path, pixels: NDArray[np.uint8]) -> None:
 
 def test_the_steps_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(source, "load", lambda data: Splits(wardrobe.draw(300, 0), wardrobe.draw(4800, 1)))
+    monkeypatch.setattr(wardrobe, "COUNTS", {"train": 300, "test": 4800})
+    drawn = source.load("wardrobe")
+    monkeypatch.setattr(source, "load", lambda data: drawn)
     few = fit.RECIPES["tied"].__class__(epochs=3, optimiser="sgd", learning_rate=10.0)
     monkeypatch.setitem(fit.RECIPES, "tied", few)
     names: dict = {}
@@ -87,7 +88,8 @@ def masked(text: str) -> str:
     """The text without what depends on data and machine, its numbers and which code is best, and with single spaces."""
     text = re.sub(rf"{CODE}: {COST}, by a sample(; next best {CODE}, {COST})?", "the best code and the next", text)
     text = re.sub(r" and takes about [\d,]+ bytes$", "", text, flags=re.MULTILINE)  # told of pixel codes
-    return re.sub(r"[-\d][\d,.e+-]*", "#", re.sub(r" +", " ", text)).strip()
+    text = re.sub(r"[-\d][\d,.e+-]*", "#", re.sub(r" +", " ", text)).strip()
+    return text.replace("# epochs", "# epoch")  # of a test is one
 
 
 def run_session(block: str, folder: Path) -> list[str]:
@@ -118,7 +120,10 @@ def test_the_sessions_print_what_they_say(tmp_path: Path, monkeypatch: pytest.Mo
         put(tmp_path / "photos" / f"{number % 10}" / f"{number:05}.jpg", picture)
     first, collection, paper = blocks("console")
     assert run_session(first, tmp_path) == ["pack", "unpack"]
-    assert tree(tmp_path / "again") == [name.replace(".jpg", ".png") for name in tree(tmp_path / "photos")]
+    assert tree(tmp_path / "again") == tree(tmp_path / "photos")
+    for name in tree(tmp_path / "photos"):
+        if name.endswith(".jpg"):
+            assert (tmp_path / "again" / name).read_bytes() == (tmp_path / "photos" / name).read_bytes()
     assert run_session(collection, tmp_path) == ["pack", "pack", "pack", "info", "get", "unpack", "verify"]
     assert (tmp_path / "4711.png").is_file()
     assert len(list((tmp_path / "pictures").rglob("*.png"))) == 4800

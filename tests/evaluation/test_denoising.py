@@ -12,7 +12,7 @@ from engram.errors import MissingLibrary
 from engram.evaluation.denoising import FILTERS
 from engram.evaluation.distortion import psnr_db
 
-pytest.importorskip("skimage", reason="the comparison's extra is not installed: pip install 'engram[compare]'")
+pytest.importorskip("skimage", reason="the comparison's extra is not installed: pip install 'engram-images[compare]'")
 FLAT = {1: np.full((3, 9, 11, 1), 77, np.uint8), 3: np.full((3, 9, 11, 3), 77, np.uint8)}
 
 
@@ -38,5 +38,5 @@ def test_a_filter_removes_the_noise_it_was_made_for(name: str, kind: noise.Noise
 @pytest.mark.parametrize(("name", "module"), [("median filter", "scipy.ndimage"), ("non-local means", "skimage")])
 def test_a_missing_library_says_what_to_install(name: str, module: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, module, None)
-    with pytest.raises(MissingLibrary, match=r"pip install 'engram\[compare\]'"):
+    with pytest.raises(MissingLibrary, match=r"pip install 'engram-images\[compare\]'"):
         FILTERS[name](FLAT[1], 25.0)

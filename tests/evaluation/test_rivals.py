@@ -32,7 +32,7 @@ def drawn(count: int, channels: int) -> ImageSet:
 def _skip_without_the_library(request: pytest.FixtureRequest) -> None:
     name = request.node.callspec.params.get("name", "") if hasattr(request.node, "callspec") else ""
     if name.startswith(("jxl", "jpeg2000", "jpeg-ls", "zstd")):
-        pytest.importorskip("imagecodecs", reason="imagecodecs is not installed: pip install 'engram[rivals]'")
+        pytest.importorskip("imagecodecs", reason="imagecodecs is not installed: pip install 'engram-images[rivals]'")
     if name.startswith("avif") and not features.check("avif"):
         pytest.skip("this Pillow was built without AVIF")
 
@@ -109,7 +109,7 @@ def test_an_empty_file_among_others_shares_nothing() -> None:
 
 def test_a_missing_library_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "imagecodecs", None)
-    with pytest.raises(MissingLibrary, match=r"jpegxl needs imagecodecs; `pip install 'engram\[rivals\]'` installs it"):
+    with pytest.raises(MissingLibrary, match=r"jpegxl needs imagecodecs; `pip install 'engram-images\[rivals\]'`"):
         RIVALS["jxl-atlas"].code(drawn(1, 1), 1.0)
 
 
@@ -122,6 +122,6 @@ def test_a_pillow_without_avif_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_picture_that_is_too_large_for_a_format_is_named() -> None:
     images = ImageSet(np.zeros((1, 1, 20_000, 1), np.uint8))  # WebP ends at 16,383
     with pytest.raises(
-        RivalFailed, match=r"webp-atlas at 50 failed on ImageSet\(1 images of 1 x 20000 x 1, no labels\)"
+        RivalFailed, match=r"webp-atlas at 50 failed on ImageSet\(1 image of 1 x 20000 x 1, no labels\)"
     ):
         RIVALS["webp-atlas"].code(images, 50)

@@ -16,7 +16,7 @@ EXPECTED = json.loads((FOLDER / "expected.json").read_text())
 EMBEDDED = [
     name
     for name in sorted(EXPECTED)
-    if name.startswith(("frozen", "pixel", "restored", "spatial", "transform"))
+    if name.startswith(("frozen", "pixel", "restored", "spatial"))
     and not (FOLDER / name).with_suffix(".model").exists()
 ]
 

@@ -10,11 +10,13 @@ import hashlib
 import json
 import math
 import sys
+import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 from engram import archive
 from engram.archive import Archive, Coder
@@ -24,20 +26,22 @@ from engram.codecs.freeze import freeze
 from engram.codecs.jpeg.fitting import fit_jpeg
 from engram.codecs.jpeg.recovery import Grid
 from engram.codecs.pca import fit_pca
+from engram.codecs.picture_files import PictureFiles
 from engram.codecs.pixel.generic import brought_to
 from engram.codecs.raw import Raw
 from engram.codecs.restored.freezing import with_restoration
 from engram.coding.jpeg import Form, steps_of
-from engram.datasets import wardrobe
+from engram.datasets import folders, wardrobe
 from engram.datasets.cells import Group
 from engram.datasets.collection import OfPictures
+from engram.datasets.pictures import encode_picture
 from engram.images import ImageSet
 from engram.kinds import KINDS, AnyPixels
 from engram.networks.registry import make
 from engram.table import Column, categories, column_of, texts
 
 sys.path.append(str(Path(__file__).parents[1] / "codecs"))
-from sample_networks import pictures, pixel, restoration, spatial, transform
+from sample_networks import pictures, pixel, restoration, spatial
 
 FOLDER = Path(__file__).parent / "archives"
 
@@ -73,9 +77,6 @@ def of_one_size() -> dict[str, tuple[ImageSet, Codec, int, bool]]:
         images = clothes if method == "cnn" else small
         network = make(method, images.image_shape, seed=0, initial_scale=2.0, **options).describe()
         found[f"frozen-{method}"] = (images, freeze(network, images), 64, True)
-    colourful = freeze(transform(tinted.image_shape, 9), tinted)
-    found["transform"] = (clothes, freeze(transform(clothes.image_shape, 12), clothes), 64, True)
-    found["transform-rgb-without-model"] = (tinted, colourful, 33, False)
     blobs, colours = pictures(32, (8, 8, 1)), pictures(40, (9, 8, 3))
     mixed = ImageSet(np.concatenate([blobs.images, gray.images[:8]]))  # the last block is deflated
     near = pixel(colours.image_shape, (16,), components=3, radius=1, max_error=1)
@@ -241,6 +242,36 @@ def shard_set(path: Path) -> None:
     archive.append(second, path)
 
 
+def picture_files(path: Path) -> None:
+    """JPEG files of several makes and sizes, with a model, beside PNG files: some stored as they are, some pixels."""
+    makes = (
+        {"quality": 80},
+        {"quality": 60, "optimize": True},
+        {"quality": 90, "subsampling": 0, "progressive": True},
+        {"quality": 75, "restart_marker_blocks": 2, "comment": b"one of a kind"},
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        for number, image in enumerate(pictures(48, (19, 27, 3), seed=6).images):
+            some, place = image[: 19 - number % 5 * (number % 3)], Path(folder, f"{number:02}")
+            shown = Image.fromarray(some if number % 6 else some[..., 0])
+            shown.save(place.with_suffix(".jpg"), **makes[number % 4])
+        for kind, channels in (("rgb", 3), ("rgba", 4), ("gray16", 1)):
+            for number in range(3):
+                data = encode_picture(drawn(kind, 11, 12, number)[..., :channels], ".png", 100)
+                Path(folder, f"{kind}-{number}.png").write_bytes(data)
+        collection = folders.collection(folder)
+        groups = [
+            group.as_files() if group.kind.name in ("rgba", "gray16") else group for group in collection.groups(True)
+        ]
+        found = collection.read_files(np.flatnonzero(collection.as_files))
+        learned = PictureFiles.learn(KINDS["rgb"], (1, 1), found * 10, 5000)
+        coders = [
+            Coder(group.kind, (learned.at(group.kind, group.size) if group.of_files else Raw((*group.size, 3)),))
+            for group in groups
+        ]
+        archive.pack_collection(collection, groups, coders, path, block_size=7)
+
+
 OTHERS = {
     "mixed.egm": mixed,
     "kinds.egm": kinds,
@@ -248,6 +279,7 @@ OTHERS = {
     "tiles.egm": tiles,
     "thinned.egm": thinned,
     "columns.egm": columns,
+    "picture-files.egm": picture_files,
     "set": shard_set,
 }
 
@@ -280,6 +312,8 @@ def digests(opened: Archive) -> dict[str, str]:
         for number, source in enumerate(opened.sources)
         for name in source.directory.files
     ]
+    kept = np.flatnonzero(opened.are_files(opened.rows)).tolist()
+    files += [(str(row), opened.file(row)) for row in kept]
     return {
         "pixels_sha256": pixels.hexdigest(),
         "table_sha256": hashlib.sha256(repr(table).encode()).hexdigest(),

@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader
 
 import engram
 from engram import archive as archives
-from engram.archive.errors import ArchiveChanged, CorruptBlock
+from engram.archive.errors import ArchiveChanged, CorruptBlock, ManySizes
 from engram.archive.sharding import shard
 from engram.codecs.raw import Raw
 from engram.errors import UsageError
@@ -124,10 +124,100 @@ def test_16_bits_are_floats(memory_bytes: int, tmp_path: Path) -> None:
         ArchiveDataset(tmp_path / "a.egm", dtype=torch.uint8)
 
 
-def test_images_of_many_sizes_are_refused(tmp_path: Path) -> None:
-    engram.pack([np.zeros((3, 4 + n, 1), np.uint8) for n in range(2)], tmp_path / "a.egm", budget=0)
-    with pytest.raises(UsageError, match="has pictures of many sizes, and one is needed here"):
-        ArchiveDataset(tmp_path / "a.egm")
+@pytest.fixture(scope="module")
+def mixed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Any]]:
+    """An archive of gray and RGB pictures of many sizes, and the pictures."""
+    draw = np.random.default_rng(0)
+    pictures = [draw.integers(0, 256, (5 + n % 3, 9 - n % 4, 1 + n % 2 * 2), np.uint8) for n in range(40)]
+    path = tmp_path_factory.mktemp("mixed") / "a.egm"
+    table = [{"image": each, "label": "ab"[n % 2], "age": n} for n, each in enumerate(pictures)]
+    engram.pack(table, path, budget=0, block_size=8)
+    return path, pictures
+
+
+def tensor(picture: Any) -> torch.Tensor:
+    return torch.from_numpy(picture).permute(2, 0, 1)
+
+
+def padded(image: torch.Tensor) -> torch.Tensor:
+    """An image on 3 x 8 x 10."""
+    found = torch.zeros((3, 8, 10), dtype=image.dtype)
+    found[:, : image.shape[1], : image.shape[2]] = image
+    return found
+
+
+@pytest.mark.parametrize("memory_bytes", [1 << 30, 0])
+def test_images_of_many_sizes_have_their_own(mixed: tuple[Path, list[Any]], memory_bytes: int) -> None:
+    path, pictures = mixed
+    dataset = ArchiveDataset(path, dtype=torch.uint8, memory_bytes=memory_bytes)
+    assert dataset.in_memory == bool(memory_bytes)
+    for row in (0, 7, -1):
+        image, label = dataset[row]
+        assert torch.equal(image, tensor(pictures[row]))
+        assert label == row % 2
+    image.zero_()  # what is given is a copy
+    assert torch.equal(dataset[-1][0], tensor(pictures[-1]))
+    assert torch.equal(ArchiveDataset(path, memory_bytes=memory_bytes)[7][0], tensor(pictures[7]) / 255)
+    again = pickle.loads(pickle.dumps(dataset))
+    assert torch.equal(again[3][0], tensor(pictures[3]))
+    alone = [image for image, _ in DataLoader(dataset, batch_size=None)]
+    assert all(torch.equal(image, tensor(picture)) for image, picture in zip(alone, pictures, strict=True))
+    own = DataLoader(dataset, batch_size=20, collate_fn=list)
+    assert [tuple(image.shape) for batch in own for image, _ in batch] == [tensor(each).shape for each in pictures]
+
+
+@pytest.mark.parametrize("memory_bytes", [1 << 30, 0])
+@pytest.mark.parametrize("workers", [0, 1])
+@pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")
+def test_batches_of_many_sizes(mixed: tuple[Path, list[Any]], memory_bytes: int, workers: int) -> None:
+    path, pictures = mixed
+    options: dict[str, Any] = {"dtype": torch.uint8, "memory_bytes": memory_bytes}
+    loader = ArchiveDataset(path, transform=padded, **options).loader(16, num_workers=workers)
+    whole = torch.stack([padded(tensor(picture)) for picture in pictures])
+    assert torch.equal(torch.cat([images for images, _ in loader]), whole)
+    plain = ArchiveDataset(path, **options)
+    lists = list(plain.loader(16, shuffle=True, num_workers=workers, collate_fn=list))
+    assert [len(batch) for batch in lists] == [16, 16, 8]
+    assert sorted(image.numel() for batch in lists for image, _ in batch) == sorted(each.size for each in pictures)
+    for wrong in (lambda: plain[:2], lambda: next(iter(plain.loader(2)))):
+        with pytest.raises(ManySizes, match=r"^images of \[1, 5, 9\] and \[3, 6, 8\] make no batch: give transform="):
+            wrong()
+    assert plain[[0, 12]][0].shape == (2, 1, 5, 9)
+
+
+@pytest.mark.parametrize("memory_bytes", MEMORIES)
+def test_a_selection_of_an_archive(write: Write, mixed: tuple[Path, list[Any]], memory_bytes: int) -> None:
+    path, images = write(77)
+    assert images.labels is not None
+    rows = np.flatnonzero(images.labels == 1)
+    with engram.open(path) as archive:
+        for given, wanted in ((archive.where(label="b"), rows), (archive, np.arange(77))):
+            dataset = ArchiveDataset(given, dtype=torch.uint8, memory_bytes=memory_bytes)
+            assert len(dataset) == len(wanted)
+            assert np.array_equal(dataset[:][0].permute(0, 2, 3, 1).numpy(), images.images[wanted])
+            assert dataset[3][1] == images.labels[wanted[3]]
+            again = pickle.loads(pickle.dumps(dataset))
+            assert torch.equal(again[[5, 1]][0], dataset[[5, 1]][0])
+            pixels = torch.cat([some for some, _ in dataset.loader(4, shuffle=True)])
+            assert sorted(each.numpy().tobytes() for each in pixels) == sorted(
+                each.tobytes() for each in images.images[wanted]
+            )
+        with pytest.raises(UsageError, match="an archive that is open has its model"):
+            ArchiveDataset(archive, path)
+    with engram.open(mixed[0]) as archive:
+        some = ArchiveDataset(archive.where(age=[3, 5, 6]), memory_bytes=memory_bytes)
+        assert [tuple(some[row][0].shape) for row in range(3)] == [tensor(mixed[1][row]).shape for row in (3, 5, 6)]
+
+
+def test_a_block_of_a_selection_is_decoded_once_an_epoch(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, _ = write(77)
+    decoded: list[int] = []
+    original = Raw.decode
+    with engram.open(path) as archive:
+        dataset = ArchiveDataset(archive.where(label="b"), memory_bytes=2 * BLOCK_BYTES)
+        monkeypatch.setattr(Raw, "decode", lambda *given: decoded.append(1) or original(*given))
+        list(dataset.loader(1, shuffle=True))
+        assert len(decoded) == len(set(archive.block_of(archive.where(label="b").rows).tolist()))
 
 
 def test_another_dtype_is_refused(small: tuple[Path, ImageSet]) -> None:

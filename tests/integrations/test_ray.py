@@ -121,7 +121,7 @@ def processes_with(text: str) -> list[int]:
 
 def whole(data: str, codec: Codec, path: Path) -> bytes:
     """What one process writes."""
-    archive.pack(list(source.stream(data)), codec, path, block_size=16)
+    archive.pack(source.stream(data), codec, path, block_size=16)
     return path.read_bytes()
 
 
@@ -340,5 +340,5 @@ def test_no_cluster(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_no_ray(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
-    with pytest.raises(MissingLibrary, match=r"packing on Ray needs ray; `pip install 'engram\[ray\]'` brings it"):
+    with pytest.raises(MissingLibrary, match=r"packing on Ray needs ray; `pip install 'engram-images\[ray\]'`"):
         Cluster().__enter__()

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 import numpy as np
-from sample_networks import convolutional, deep, dense, pictures, pixel, restoration, spatial, tied, transform
+from sample_networks import convolutional, deep, dense, pictures, pixel, restoration, spatial, tied
 
 from engram.codecs.contract import Codec
 from engram.codecs.freeze import freeze
@@ -12,26 +12,26 @@ from engram.codecs.jpeg.codec import JpegCoefficients
 from engram.codecs.jpeg.fitting import fit_jpeg
 from engram.codecs.jpeg.recovery import Grid
 from engram.codecs.pca import fit_pca
+from engram.codecs.picture_files import PictureFiles
 from engram.codecs.pixel.codec import Pixel
 from engram.codecs.product import quantise_products
 from engram.codecs.raw import Raw
 from engram.codecs.restored.codec import Restored
 from engram.codecs.restored.freezing import with_restoration
 from engram.codecs.spatial.codec import Spatial
-from engram.codecs.transform.codec import Transform
 from engram.coding.jpeg import Form, steps_of
+from engram.datasets.pictures import encode_picture
+from engram.kinds import KINDS
 from engram.layers import Network
 from engram.models import Model
 
 
-def _frozen(network: Network, bits: float | None = None) -> Frozen | Transform:
+def _frozen(network: Network, bits: float) -> Frozen:
     return freeze(network, pictures(120, network.image_shape), bits=bits)
 
 
 def _products(network: Network, codewords: int, length: int) -> Frozen:
-    codec = _frozen(network, 3)
-    assert isinstance(codec, Frozen)
-    return quantise_products(codec, pictures(120, network.image_shape), codewords, length)
+    return quantise_products(_frozen(network, 3), pictures(120, network.image_shape), codewords, length)
 
 
 def _spatial(network: Network, step: int) -> Spatial:
@@ -57,6 +57,15 @@ def _jpeg(shape: tuple[int, int, int], quality: int, halved: bool = False) -> Jp
     return codec
 
 
+def _files() -> PictureFiles:
+    """With a model of JPEG files."""
+    files = [encode_picture(image, ".jpg", 80) for image in pictures(400, (9, 21, 3)).images]
+    codec = PictureFiles.learn(KINDS["rgb"], (9, 21), files, 4000)
+    assert codec.coefficients.model
+    assert codec.skeletons
+    return codec
+
+
 INSTANCES: dict[str, Callable[[], Codec]] = {
     "raw-gray": lambda: Raw((8, 8, 1)),
     "raw-rgb-odd": lambda: Raw((9, 13, 3)),
@@ -74,6 +83,8 @@ INSTANCES: dict[str, Callable[[], Codec]] = {
     "jpeg-gray": lambda: _jpeg((8, 8, 1), 60),
     "jpeg-rgb": lambda: _jpeg((8, 16, 3), 90),
     "jpeg-rgb-halved": lambda: _jpeg((16, 16, 3), 75, halved=True),
+    "files-gray": lambda: PictureFiles(KINDS["gray"], (8, 8)),
+    "files-rgb-learned": _files,
     "pixel-gray": lambda: _pixel(pixel((8, 8, 1))),
     "pixel-rgb-odd": lambda: _pixel(pixel((9, 11, 3), (16,), components=3, radius=1)),
     "pixel-near-lossless": lambda: _pixel(pixel((8, 8, 1), max_error=2)),
@@ -82,7 +93,4 @@ INSTANCES: dict[str, Callable[[], Codec]] = {
     "spatial-gray": lambda: _spatial(spatial((8, 8, 1)), 64),
     "spatial-rgb-odd": lambda: _spatial(spatial((9, 11, 3), width=3, context=4, hidden=11), 65),
     "spatial-one-cell": lambda: _spatial(spatial((3, 2, 1), width=1, context=1, hidden=3), 16),
-    "transform-gray": lambda: _frozen(transform((8, 8, 1), 10)),
-    "transform-rgb-odd": lambda: _frozen(transform((9, 11, 3), 12)),
-    "transform-one-unit": lambda: _frozen(transform((8, 8, 1), 1, hidden=5)),
 }

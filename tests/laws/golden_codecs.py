@@ -25,7 +25,12 @@ def sha256(pixels) -> str:
 def make(codec) -> dict:
     from sample_networks import pictures
 
-    block = codec.encode(pictures(IMAGES, codec.image_shape, seed=11).images)
+    from engram.datasets.pictures import encode_picture
+
+    images = pictures(IMAGES, codec.image_shape, seed=11).images
+    if codec.id == "picture-files" and codec.model:
+        images = [encode_picture(image, ".jpg", 80) for image in images]
+    block = codec.encode(images)
     return {
         "id": codec.id,
         "config": codec.config(),

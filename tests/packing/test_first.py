@@ -10,9 +10,11 @@ import pytest
 from drawn import PIXELS, nothing_may_be_learned, of_kind
 
 import engram
-from engram import ImageSet, Splits
+from engram import ImageSet
 from engram.codecs.goals import Size
 from engram.datasets import wardrobe
+from engram.datasets.collection import OfStreams
+from engram.datasets.stream import InMemory
 from engram.errors import UsageError
 from engram.packing import Asked, choice
 from engram.packing.asked import budget_of
@@ -119,13 +121,13 @@ def test_a_judge_looks_at_all_splits_by_the_names_of_their_classes(tmp_path: Pat
     images = wardrobe.draw(60, 0)
     assert images.labels is not None
     named = [images.class_names[label] for label in images.labels.tolist()]
-    halves = [ImageSet(images.images[half], named[half]) for half in (slice(20), slice(20, None))]
+    halves = [InMemory(ImageSet(images.images[half], named[half])) for half in (slice(20), slice(20, None))]
     odd = {"split": ["val" if row % 2 else "train" for row in range(60)]}
     alone = ImageSet(images.images, named, images.class_names, columns=odd)
     options: dict[str, Any] = {"judge": "fashion-mnist-classifier", "budget": 0}
     reports = [
         engram.pack(data, tmp_path / f"{number}.egm", **options)
-        for number, data in enumerate((images, Splits(*halves), alone))
+        for number, data in enumerate((images, OfStreams(halves, ("train", "test")), alone))
     ]
     assert len({report.quality["accuracy_of_originals"] for report in reports}) == 1
 

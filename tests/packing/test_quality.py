@@ -69,7 +69,7 @@ def test_both_halves_keep_a_quality(tmp_path: Path) -> None:
     """What is measured comes from both: the first may be much easier than the second."""
     easy, hard = smooth(100, (16, 16)), smooth(180, (16, 16), seed=1, noise=12)
     easy[:, 4:] = 0
-    halves = engram.Splits(engram.ImageSet(easy), engram.ImageSet(hard))
+    halves = engram.ImageSet(np.concatenate([easy, hard]), columns={"split": ["train"] * 100 + ["test"] * 180})
     assert engram.pack(halves, tmp_path / "a.egm", psnr=40, budget=0).quality["psnr_db"] >= 40
 
 

@@ -22,8 +22,8 @@ METHODS: dict[str, tuple[str, tuple[float, ...], float, float]] = {
     # name: group, bytes an image, PSNR in dB at the first, how much more for twice the bytes
     "pixel": (ENGRAM, (38.8, 69.6, 86.9, 107.8, 170.4), 23.4, 10.4),
     "spatial": (ENGRAM, (6.1, 9.8, 15.8, 25.2, 41.0, 66.3, 90.1), 18.9, 3.3),
-    "transform": (ENGRAM, (8.0, 16.0, 32.0), 19.9, 2.0),
-    "transform, task-aware": (ENGRAM, (8.0, 16.0, 32.0), 18.8, 1.8),
+    "spatial, wide": (ENGRAM, (8.0, 16.0, 32.0), 19.9, 2.0),
+    "spatial, task-aware": (ENGRAM, (8.0, 16.0, 32.0), 18.8, 1.8),
     "restored": (ENGRAM, (45.0, 62.0, 80.0), 25.5, 9.0),
     "cnn": (PAPER, (40.0, 80.0), 17.1, 0.9),
     "ann": (PAPER, (100.0, 200.0, 400.0), 19.1, 0.8),
@@ -158,7 +158,7 @@ def table() -> Table:
                  255 - round(min(db, 51) * 5), accuracy(db) - 6, accuracy(db), 1234 + number,
                  12345 + number, "no" if group == ATLAS else "yes", 8123 + number if own else None)
             )  # fmt: skip
-    rows.append(("JPEG XR", None, Failure("not measured: imagecodecs is missing; pip install 'engram[rivals]'")))
+    rows.append(("JPEG XR", None, Failure("not measured: imagecodecs is missing; pip install 'engram-images[rivals]'")))
     front, best = [], -math.inf
     for place in sorted(range(len(rows)), key=lambda place: _rate(rows[place])):
         db = rows[place][5] if len(rows[place]) > 5 else -math.inf

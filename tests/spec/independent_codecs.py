@@ -6,7 +6,7 @@ Nothing of engram is imported. Integers are Python's or int64; nothing here is a
 import zlib
 
 import numpy as np
-from independent_coding import range_decode, range_reader, table_weights, unpack_numbers
+from independent_coding import range_decode, table_weights, unpack_numbers
 from independent_jpeg import decode_jpeg_coefficients
 from independent_pixel import decode_pixel
 from independent_restored import decode_restored
@@ -28,78 +28,9 @@ def decode_frozen(config, model, data, count):
     return x.transpose(0, 2, 3, 1).astype(np.uint8)
 
 
-def decode_transform(config, model, data, count):
-    """uint8[count, height, width, channels] of a block."""
-    limits, tables, prior, ends, synthesis = transform_model(config, model)
-    units, reach = config["units"], config["reach"]
-    read = range_reader(data)
-    symbols = np.zeros((count, units), np.int64)
-    for unit in range(units):
-        centre, scale = (run_dense([*prior, end], symbols)[:, unit].tolist() for end in ends)
-        for image in range(count):
-            nearest = (centre[image] + 8) // 16
-            weights = tables[scale[image]][centre[image] - 16 * nearest + 8]
-            found = nearest + read(weights) - reach
-            symbols[image, unit] = min(max(found, -limits[unit]), limits[unit])
-    height, width, channels = config["image_shape"]
-    return run_dense(synthesis, symbols).reshape(-1, channels, height, width).transpose(0, 2, 3, 1).astype(np.uint8)
-
-
-def transform_model(config, model):
-    """(limits, tables[scale][fraction + 8], prior's hidden layers, (centre, scale), synthesis) of a transform codec.
-
-    A layer is (weight, bias, shift, low, high).
-    """
-    numbers = iter(unpack_numbers(model))
-    take = lambda count: np.array([next(numbers) for _ in range(count)], np.int64)  # noqa: E731
-    units, size = config["units"], 2 * config["reach"] + 1
-    limits = take(units).tolist()
-    tables = []
-    for _ in range(config["scale"]["high"] + 1):
-        stored = [np.cumsum(take(size)).tolist() for _ in range(9)]
-        tables.append([table_weights(levels) for levels in (*stored, *(row[::-1] for row in stored[7:0:-1]))])
-
-    def layer(settings, inputs, outputs, low, high):
-        weight = take(inputs * outputs).reshape(inputs, outputs)
-        if "skip" in settings:
-            weight[-units:] <<= settings["skip"]
-        return weight, take(outputs), settings["shift"], low, high
-
-    def stack(layers):
-        found, inputs = [], units
-        for settings in layers:
-            found.append(layer(settings, inputs, settings["outputs"], 0, settings["high"]))
-            inputs = settings["outputs"]
-        return found, (inputs if layers else 0) + units
-
-    prior, inputs = stack(config["prior"])
-    highest = config["centre"]["high"]
-    centre = layer(config["centre"], inputs, units, -highest, highest)
-    scale = layer(config["scale"], inputs, units, 0, config["scale"]["high"])
-    synthesis, inputs = stack(config["synthesis"])
-    synthesis.append(layer(config["pixels"], inputs, int(np.prod(config["image_shape"])), 0, 255))
-    if next(numbers, None) is not None:
-        raise ValueError("numbers left over")
-    return limits, tables, prior, (centre, scale), synthesis
-
-
-def run_dense(layers, symbols):
-    """Dense layers, the last of which takes the symbols too."""
-    x = symbols[:, :0]
-    for index, (weight, bias, shift, low, high) in enumerate(layers):
-        if index == len(layers) - 1:
-            x = np.hstack([x, symbols])
-        elif index == 0:
-            x = symbols
-        y = x @ weight + bias
-        x = np.clip((y + (1 << shift >> 1)) >> shift, low, high)
-    return x
-
-
 DECODERS = {
     "raw": decode_raw,
     "frozen": decode_frozen,
-    "transform": decode_transform,
     "spatial": decode_spatial,
     "pixel": decode_pixel,
     "restored": decode_restored,

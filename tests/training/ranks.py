@@ -34,7 +34,6 @@ METHODS: dict[str, dict] = {
     "classifier": {},
     # One step: a batch norm divides by deviations near 0, which makes a processor's rounding larger from step to step.
     "judge": {"precision": "float32", "options": {"widths": [4, 8]}, "epochs": 1, "batch_size": len(IMAGES)},
-    "transform": {"precision": "float32"},
     "spatial": {"precision": "float32"},
     # Muon computes in bfloat16, where a last digit of a gradient may decide; `by_muon`
     "pixel": {"precision": "float32", "optimiser": "adam", "learning_rate": 3e-3, "options": PIXEL},

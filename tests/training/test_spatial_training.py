@@ -20,7 +20,7 @@ from engram.networks.registry import restore
 from engram.networks.running import to_tensor
 from engram.training import checkpoint as checkpoint_module
 from engram.training.fit import fit
-from engram.training.transform import bits_of, confusion
+from engram.training.spatial import bits_of, confusions
 
 SMALL = {"analysis_width": 8, "synthesis_width": 8, "context": 12, "hidden": 20}
 
@@ -100,8 +100,6 @@ def test_a_trained_model_is_trained_on(trained: Model, images: ImageSet) -> None
         fit(images, "spatial", options={"hidden": 21}, start=trained)
     with pytest.raises(UsageError, match="is spatial for images of 14 x 12 x 1, not tied for 14 x 12 x 1"):
         fit(images, "tied", start=trained)
-    with pytest.raises(UsageError, match="transform starts from the components of its images"):
-        fit(images, "transform", start=trained)
     with pytest.raises(UsageError, match="pca is solved, not trained: it starts from nothing"):
         fit(images, "pca", start=trained)
 
@@ -117,7 +115,20 @@ def test_a_task_spares_what_its_classifier_sees(trained: Model, images: ImageSet
         with torch.no_grad():
             inputs, steps = to_tensor(images.images), torch.full((len(images),), 150.0)
             made = network.synthesis(network.analysis(inputs, steps).round(), steps)
-            lost.append(confusion(classifier, made.clamp(0, 1), inputs).item())
+            lost.append(confusions(classifier, made.clamp(0, 1), inputs).mean().item())
     assert lost[1] < 0.8 * lost[0]
-    with pytest.raises(UsageError, match="a task and its weight go together"):
-        fit(images, "spatial", options=SMALL, task_weight=1.0)
+    for alone in ({"task": task}, {"task_weight": 1.0}):
+        with pytest.raises(UsageError, match="a task and its weight go together"):
+            fit(images, "spatial", options=SMALL, **alone)  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="a task is a classifier, and spatial can be trained for one"):
+        fit(images, "tied", task=task)
+    with pytest.raises(UsageError, match="a task's weight is 0 or more, not -1"):
+        fit(images, "spatial", options=SMALL, task=task, task_weight=-1.0)
+
+
+def test_bits_are_those_of_a_distribution() -> None:
+    symbols = torch.arange(-200, 201).double()
+    for mean, log_scale in ((0.3, -2.0), (-4.2, 0.5), (0.0, 2.0)):
+        bits = bits_of(symbols, torch.tensor(mean).double(), torch.tensor(log_scale).double())
+        likely = bits < 20  # unlikely ones are counted as 1e-7
+        assert (2 ** -bits[likely]).sum().item() == pytest.approx(1, abs=1e-3)

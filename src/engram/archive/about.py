@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from engram.archive import frame
+from engram.archive.errors import CorruptColumn
 from engram.archive.format import Model
 from engram.codecs.contract import Config
+from engram.datasets.notices import is_left_out
+from engram.words import counted
 
 if TYPE_CHECKING:
     from engram.archive.archive import Archive
@@ -32,7 +38,8 @@ class Info:
     """An archive's settings, and its bytes by purpose: `bytes_by_part` sums to `archive_bytes`.
 
     segments: how many writes it is made of. models: each once, also those that were left out of it. columns: their
-    types by their names.
+    types by their names. heights and widths: the least and the largest of the pictures'. left_out: how many pictures
+    were left out when it was packed, which its file left-out.txt lists.
     """
 
     images: int
@@ -42,6 +49,9 @@ class Info:
     models: tuple[Model, ...]
     columns: dict[str, str]
     bytes_by_part: dict[str, int]
+    heights: tuple[int, int]
+    widths: tuple[int, int]
+    left_out: int
 
     @classmethod
     def of(cls, archive: Archive) -> Info:
@@ -79,7 +89,17 @@ class Info:
         files = len({source.place for source in archive.sources})
         parts["prelude"] = files * frame.PRELUDE.size
         found_models = tuple(model for model in models.values() if model.bytes)
-        return cls(len(archive), len(archive.sources), files, tuple(groups.values()), found_models, columns, parts)
+        return cls(
+            len(archive),
+            len(archive.sources),
+            files,
+            tuple(groups.values()),
+            found_models,
+            columns,
+            parts,
+            *_sides(archive, list(groups.values())),
+            _left_out(archive),
+        )
 
     @property
     def archive_bytes(self) -> int:
@@ -111,10 +131,33 @@ class Info:
         return sum(group.blocks for group in self.groups)
 
     def in_a_line(self) -> str:
-        """Images, sizes and codecs."""
-        shapes = list(dict.fromkeys((group.height, group.width, group.kind) for group in self.groups))
-        codecs = ", ".join(dict.fromkeys(codec for group in self.groups for codec in group.codecs))
-        if len(shapes) == 1:
-            height, width, kind = shapes[0]
-            return f"{self.images:,} {kind} images {height} x {width}, {codecs}"
-        return f"{self.images:,} images in {len(shapes)} groups, {codecs or 'no codec'}"
+        """Images, kinds, sizes and codecs."""
+        kinds = list(dict.fromkeys(group.kind for group in self.groups))
+        codecs = ", ".join(dict.fromkeys(codec for group in self.groups for codec in group.codecs)) or "no codec"
+        words = counted(self.images, f"{kinds[0]} image" if len(kinds) == 1 else "image")
+        if len(kinds) > 1:
+            words += f" ({', '.join(kinds)})"
+        sides = [str(low) if low == high else f"{low} to {high}" for low, high in (self.heights, self.widths)]
+        if self.heights[1] == self.heights[0] and self.widths[1] == self.widths[0]:
+            return f"{words} {sides[0]} x {sides[1]}, {codecs}"
+        return f"{words}, {sides[0]} pixels high and {sides[1]} wide, {codecs}"
+
+
+def _sides(archive: Archive, groups: list[GroupInfo]) -> tuple[tuple[int, int], tuple[int, int]]:
+    """The least and the largest height, and width, of the pictures; of the groups where no size of its own is known."""
+    sizes = np.array([(group.height, group.width) for group in groups] or [(0, 0)])
+    if len(archive) and not archive.is_plain:
+        with suppress(CorruptColumn):  # all bytes are told of all the same
+            sizes = archive.sizes
+    low, high = sizes.min(axis=0).tolist(), sizes.max(axis=0).tolist()
+    return (low[0], high[0]), (low[1], high[1])
+
+
+def _left_out(archive: Archive) -> int:
+    """How many pictures were left out: lines of the files that list them."""
+    found = 0
+    for number, source in enumerate(archive.sources):
+        for name in filter(is_left_out, source.directory.files):
+            with suppress(CorruptColumn):
+                found += archive.segment(number).kept_file(name).count(b"\n")
+    return found

@@ -30,6 +30,7 @@ from engram.archive.packing import placement, write_collection
 from engram.archive.segment import read_directories
 from engram.archive.writer import DEFAULT_BLOCK_SIZE, Writer
 from engram.codecs.contract import Codec
+from engram.codecs.picture_files import PictureFiles
 from engram.codecs.pixel.codec import Pixel
 from engram.codecs.pixel.generic import brought_to
 from engram.codecs.raw import Raw
@@ -100,8 +101,9 @@ def append(
     """Adds pictures to the end of an archive, or of a shard set; those that are there keep their bytes and places.
 
     They may be of other sizes and kinds. What the archive has for a size and kind codes the new ones too; others take
-    a model that it has, or one that engram brings. codec: another than that of the newest images, of one size. model:
-    the archive's, where it was packed without it. resume: go on with an append of the same images that was interrupted.
+    a model that it has, or one that engram brings. JPEG files stay files where all is lossless. codec: another than
+    that of the newest images, of one size. model: the archive's, where it was packed without it. resume: go on with an
+    append of the same images that was interrupted.
     Categories are known by their names, and new ones follow those of the archive. One process appends at a time; any
     number may read.
     Raises CannotAppend, ArchiveBusy, ArchiveChanged, CorruptArchive, DecodeOnly, PackInterrupted, UnsafeName and what
@@ -113,7 +115,8 @@ def append(
     manifest = path / shards.MANIFEST if path.is_dir() else path
     is_set = manifest.suffix == ".json"
     with growing(manifest) as file, open(manifest, model) as archive:
-        groups, classes = new.groups() if len(new) else [], len(archive.class_names)
+        keeps = codec is None and new.as_files is not None and all(coder.lossless for coder in archive.coders)
+        groups, classes = new.groups(with_files=keeps) if len(new) else [], len(archive.class_names)
         coders = coders_for(archive, new, groups, codec)
         table = _table(archive, new) | placement(new, groups)
         size, resumed = _size(archive), 0
@@ -212,7 +215,10 @@ def coders_for(archive: Archive, new: Collection, groups: Sequence[Group], codec
 
 
 def _coder_for(there: Sequence[Coder], new: Collection, group: Group) -> Coder:
-    for coder in there:
+    if group.of_files:
+        like = next((coder.files for coder in there if coder.files), PictureFiles(group.kind, group.size))
+        return Coder(group.kind, (like.at(group.kind, group.size),))
+    for coder in (coder for coder in there if not coder.files):
         if (coder.kind, coder.size) == (group.kind, group.size):
             return Coder(coder.kind, tuple(shipped.completed(codec) for codec in coder.codecs))
     sample = new.cells(group).sample(_WEIGHED).images

@@ -22,6 +22,7 @@ from engram.archive.models import GivenModel
 from engram.archive.segment import is_plain
 from engram.archive.view import Pictures
 from engram.codecs.contract import Codec
+from engram.codecs.pixel.threads import side_by_side
 from engram.kinds import KINDS, AnyPixels, Kind
 from engram.storage import shown
 
@@ -105,16 +106,59 @@ class Archive(Described, Pictures):
     def kinds_of(self, rows: NDArray[np.int64]) -> list[Kind]:
         """The kind of each of some pictures."""
         found = []
-        for number, mine in self.by_segment(rows):
-            directory, placement = self.sources[number].directory, self.segment(number).placement
-            kinds = [KINDS[group.kind] for group in directory.groups]
-            groups = (
-                np.zeros(len(mine), np.int64)
-                if placement is None
-                else placement.groups[rows[mine] - self.first_rows[number]]
-            )
+        for number, mine, groups, _ in self._placed(rows):
+            kinds = [KINDS[group.kind] for group in self.sources[number].directory.groups]
             found += [(at, kinds[group]) for at, group in zip(mine.tolist(), groups.tolist(), strict=True)]
         return [kind for _, kind in sorted(found, key=operator.itemgetter(0))]
+
+    def are_files(self, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Which of some pictures are kept as files."""
+        found = np.zeros(len(rows), bool)
+        for number, mine, groups, _ in self._placed(rows):
+            directory = self.sources[number].directory
+            kinds = [directory.codings[group.codings[0]].kind for group in directory.groups]
+            found[mine] = np.array([kind is not None for kind in kinds])[groups]
+        return found
+
+    def file(self, index: int | str) -> bytes:
+        """A picture, by index or path, as a file: the one that was packed, byte for byte, or else a PNG file.
+
+        Raises IndexError, KeyError, and what reading a picture raises.
+        """
+        from engram.datasets.pictures import encode_picture
+
+        row = self.row_of(index) if isinstance(index, str) else operator.index(index)
+        if not -len(self) <= row < len(self):
+            raise self.outside(row)
+        [found] = self.files_of(np.array([row % len(self)]))
+        return encode_picture(self[row], ".png", 100) if found is None else found
+
+    def files_of(self, rows: NDArray[np.int64]) -> list[bytes | None]:
+        """The files of some pictures; None of those whose pixels are kept. Raises what reading a picture raises."""
+        found: list[bytes | None] = [None] * len(rows)
+        wanted = dict[int, list[tuple[int, int]]]()
+        are_files = self.are_files(rows)
+        for number, mine, groups, cells in self._placed(rows):
+            for at, group, cell in zip(mine.tolist(), groups.tolist(), cells.tolist(), strict=True):
+                if are_files[at]:
+                    block, within = self.block_in(number, group, cell)
+                    wanted.setdefault(block, []).append((at, within))
+        places = [(block, np.array([within for _, within in some])) for block, some in wanted.items()]
+        for files, some in zip(side_by_side(lambda each: self.files_in(*each), places), wanted.values(), strict=True):
+            for (at, _), file in zip(some, files, strict=True):
+                found[at] = file
+        return found
+
+    def _placed(
+        self, rows: NDArray[np.int64]
+    ) -> Iterator[tuple[int, NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]]:
+        """(segment, which of the rows lie in it, the group of each, its first cell there)."""
+        for number, mine in self.by_segment(rows):
+            placement, local = self.segment(number).placement, rows[mine] - self.first_rows[number]
+            if placement is None:
+                yield number, mine, np.zeros(len(mine), np.int64), local
+            else:
+                yield number, mine, placement.groups[local], placement.first_cells[local]
 
     @property
     def info(self) -> Info:
@@ -164,6 +208,11 @@ class Archive(Described, Pictures):
                 rows = np.arange(self.block_starts[blocks[0]], self.block_starts[blocks[-1] + 1])
                 yield rows, np.concatenate(self.decode_blocks(blocks))
             return
+        for rows in self.runs(wanted):
+            yield rows, self.gather(rows)
+
+    def runs(self, wanted: NDArray[np.int64] | None = None) -> Iterator[NDArray[np.int64]]:
+        """The rows of `batches`."""
         for number, source in enumerate(self.sources):
             placement, first = self.segment(number).placement, int(self.first_rows[number])
             if placement is None:
@@ -182,8 +231,7 @@ class Archive(Described, Pictures):
             while start < len(order):
                 done = int(ends[start - 1]) if start else 0
                 stop = max(start + 1, int(np.searchsorted(ends, done + BATCH_BYTES, side="right")))
-                rows = first + order[start:stop]
-                yield rows, self.gather(rows)
+                yield first + order[start:stop]
                 start = stop
 
     def _cell_bytes(self, number: int, group: int) -> int:

@@ -132,6 +132,15 @@ class Blocks:
         """The cells of whole blocks, decoded in one go. Raises CorruptBlock for the first that is damaged."""
         return self._decode_some([(block, np.arange(self._count(block))) for block in blocks])
 
+    def files_in(self, block: int, places: Rows) -> list[bytes]:
+        """The files at some places in a block of files. Raises CorruptBlock."""
+        coder, [data] = self.coder_of(block), self.read_blocks([block])
+        assert coder.files is not None
+        try:
+            return coder.files.files(data, self._count(block), places)
+        except CorruptData as error:
+            raise self._undecodable(block, error) from error
+
     def read_blocks(self, numbers: Sequence[int]) -> list[bytes]:
         """The bytes of blocks. Raises CorruptBlock for the first that is damaged."""
         found = list[bytes]()

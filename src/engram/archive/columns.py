@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from engram.archive.errors import CorruptColumn
 from engram.archive.format import ROWS_IN_CHUNK
+from engram.coding import varint
 from engram.datasets.deflate import LARGEST_EXPANSION
 from engram.errors import UsageError
 from engram.table import TYPES, Column, parse_json
@@ -170,7 +171,7 @@ def _emit_texts(values: Sequence[bytes]) -> bytes:
             records.append(step)
         else:
             shared = _shared(before, text)
-            records += b"\0" + _varint(shared) + _varint(len(text) - shared) + text[shared:]
+            records += b"\0" + varint.emit(shared) + varint.emit(len(text) - shared) + text[shared:]
         before = text
     return bytes(records)
 
@@ -186,8 +187,8 @@ def _parse_texts(data: bytes, count: int) -> Iterator[bytes]:
             counted = counted or _Counted.of(before)
             before, at = counted.stepped(data[at]), at + 1
         else:
-            shared, at = _parse_varint(data, at + 1)
-            length, at = _parse_varint(data, at)
+            shared, at = _parse_length(data, at + 1)
+            length, at = _parse_length(data, at)
             if shared > len(before) or at + length > len(data):
                 raise CorruptColumn("a text takes more than there is")
             before, at, counted = before[:shared] + data[at : at + length], at + length, None
@@ -204,8 +205,8 @@ def first_text(data: bytes) -> str:
     body = inflate(data, MOST_CHUNK_BYTES)
     if len(body) < 2 or body[0] or body[1]:
         raise CorruptColumn("a chunk does not begin with a text")
-    shared, at = _parse_varint(body, 2)
-    length, at = _parse_varint(body, at)
+    shared, at = _parse_length(body, 2)
+    length, at = _parse_length(body, at)
     if shared or at + length > len(body):
         raise CorruptColumn("a text takes more than there is")
     return _decoded(body[at : at + length])
@@ -264,26 +265,12 @@ def _step(before: bytes, text: bytes) -> int:
     return step if 1 <= step <= _LARGEST_STEP and _Counted.of(before).stepped(step) == text else 0
 
 
-def _varint(value: int) -> bytes:
-    """Seven bits a byte, the lowest first; all bytes but the last are 128 or more."""
-    found = bytearray()
-    while value >= 128:
-        found.append(value & 127 | 128)
-        value >>= 7
-    return bytes((*found, value))
-
-
-def _parse_varint(data: bytes, at: int) -> tuple[int, int]:
-    """(the value, where it ends). Raises CorruptColumn."""
-    value = 0
-    for place in range(4):
-        if at + place >= len(data):
-            break
-        byte = data[at + place]
-        value |= (byte & 127) << (7 * place)
-        if byte < 128:
-            return value, at + place + 1
-    raise CorruptColumn("a length without an end")
+def _parse_length(data: bytes, at: int) -> tuple[int, int]:
+    """(a length, where its bytes end). Raises CorruptColumn."""
+    try:
+        return varint.parse(data, at)
+    except varint.CorruptNumber:
+        raise CorruptColumn("a length without an end") from None
 
 
 def _encoded(text: str) -> bytes:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing, suppress
-from importlib.metadata import version
 from itertools import islice
 from pathlib import Path
 
@@ -23,6 +22,7 @@ from engram.datasets.collection import Collection
 from engram.datasets.progress import Progress
 from engram.datasets.source import Reading
 from engram.files import OutputExists, replacing_file
+from engram.version import __version__
 
 Engine = Callable[[RangeEncoder, Sequence[range]], Generator[range, None, None]]
 """Runs the work on every range, in any order and anywhere, and gives each range that is done."""
@@ -85,9 +85,9 @@ def pack_by(
             images,
             without.as_json(),
             coder.shape,
-            block_size,
+            coder.block_size(block_size),
             parts_of(path).absolute(),
-            version("engram"),
+            __version__,
         )
         _begin(plan.folder, begun_bytes(writer.plan), resume)
         try:

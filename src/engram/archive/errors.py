@@ -5,6 +5,7 @@ from __future__ import annotations
 from engram.codecs import contract
 from engram.errors import CorruptData, EngramError, UsageError
 from engram.files import CannotWrite, OutputExists
+from engram.words import counted
 
 
 class CorruptArchive(CorruptData):
@@ -58,7 +59,7 @@ class CorruptBlock(CorruptArchive):
     def rows(self) -> str:
         if self.count == self.stop - self.first:
             return f"images {self.first} to {self.stop - 1}"
-        return f"{self.count} images between {self.first} and {self.stop - 1}"
+        return f"{counted(self.count, 'image')} between {self.first} and {self.stop - 1}"
 
     def __str__(self) -> str:
         return (

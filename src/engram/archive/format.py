@@ -77,7 +77,12 @@ class Coding:
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
-        return image_shape_of(self.config)
+        return image_shape_of(self.config, (1, 3) if self.kind is None else range(1, 5))
+
+    @property
+    def kind(self) -> Any:
+        """The kind of the pictures that it codes whole, as files; None where it codes a layer."""
+        return self.config.get("kind")
 
 
 @dataclass(frozen=True)
@@ -232,19 +237,11 @@ def directory_of(content: Any) -> Directory:
     )
     if needs := [_text(each) for each in _of(list, content["needs"])]:
         raise UnsupportedVersion(f"the archive needs {', '.join(needs)}, which this engram does not know")
-    _check(directory)
+    check(directory)
     return directory
 
 
-def check_coded(directory: Directory) -> None:
-    """Raises UsageError for what a writer must not write: blocks or codings beyond the limits."""
-    try:
-        _check(directory)
-    except (CorruptDirectory, LimitExceeded) as error:
-        raise UsageError(str(error)) from None
-
-
-def _check(directory: Directory) -> None:
+def check(directory: Directory) -> None:
     """Raises CorruptDirectory and LimitExceeded where its parts do not fit together."""
     lists = (directory.models, directory.codings, directory.groups, directory.columns, directory.files)
     if max(map(len, (*lists, directory.before))) > MOST_LISTED:
@@ -288,8 +285,10 @@ def _check_group(directory: Directory, group: Group) -> None:
         raise UnsupportedVersion(f"the archive has pictures of kind {group.kind!r}, which this engram does not know")
     if any(number >= len(directory.codings) for number in group.codings):
         raise CorruptDirectory(f"a group names a codec, and there are {len(directory.codings)}")
-    shapes = [directory.codings[number].image_shape for number in group.codings]
-    if [channels for _, _, channels in shapes] != list(kind.layers) or len({shape[:2] for shape in shapes}) != 1:
+    codings = [directory.codings[number] for number in group.codings]
+    shapes = [coding.image_shape for coding in codings]
+    layers = [kind.channels] if [coding.kind for coding in codings] == [kind.name] else list(kind.layers)
+    if [channels for _, _, channels in shapes] != layers or len({shape[:2] for shape in shapes}) != 1:
         raise CorruptDirectory(f"the codecs of a group are not those of layers of {kind.name} pictures of one size")
     if max(directory.size_of(group)) > MOST_SIDE:
         raise LimitExceeded(f"cells of {directory.size_of(group)} pixels; a side has up to {MOST_SIDE:,}")

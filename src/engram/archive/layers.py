@@ -1,6 +1,7 @@
 """Coder: the codecs of a group's layers as one codec of its cells.
 
 The bytes of a block of several layers are the bytes of each layer, all but the last with their length before, u32.
+Pictures that are kept as files have one codec, whatever their layers.
 """
 
 from __future__ import annotations
@@ -13,10 +14,15 @@ from functools import cached_property
 import numpy as np
 
 from engram.codecs.contract import Codec, Rows
+from engram.codecs.picture_files import PictureFiles
 from engram.errors import CorruptData, UsageError
 from engram.kinds import AnyPixels, Kind
 
 _LENGTH = struct.Struct("<I")
+FILES_BLOCK_BYTES = 1 << 22
+"""Of the pixels of a block of files: one picture is not read without the block's other files."""
+Cells = AnyPixels | Sequence[bytes]
+"""Pixels, or the files of pictures that are kept as files."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +33,8 @@ class Coder:
     codecs: tuple[Codec, ...]
 
     def __post_init__(self) -> None:
+        if self.files is not None and self.files.kind == self.kind:
+            return
         shapes = [codec.image_shape for codec in self.codecs]
         if [shape[2] for shape in shapes] != list(self.kind.layers) or len({shape[:2] for shape in shapes}) != 1:
             raise UsageError(f"{self.kind.name} pictures need codecs of {self.kind.layers} channels, not {shapes}")
@@ -37,6 +45,15 @@ class Coder:
         from engram.kinds import KINDS
 
         return cls(KINDS["gray" if codec.image_shape[2] == 1 else "rgb"], (codec,))
+
+    @property
+    def files(self) -> PictureFiles | None:
+        """The codec of pictures that are kept as files; None of others."""
+        return self.codecs[0] if isinstance(self.codecs[0], PictureFiles) else None
+
+    def block_size(self, most: int) -> int:
+        """How many cells a block has, where it is to have no more than `most`."""
+        return max(1, min(most, FILES_BLOCK_BYTES // self.cell_bytes)) if self.files else most
 
     @property
     def size(self) -> tuple[int, int]:
@@ -78,8 +95,13 @@ class Coder:
                 f"not {cells.dtype.name}{list(cells.shape)}"
             )
 
-    def encode_many(self, blocks: Sequence[AnyPixels]) -> list[bytes]:
+    def encode_many(self, blocks: Sequence[Cells]) -> list[bytes]:
         """The bytes of each block of cells."""
+        if self.files is not None:
+            return self.files.encode_many(blocks)
+        return self._encode_pixels([block for block in blocks if isinstance(block, np.ndarray)])
+
+    def _encode_pixels(self, blocks: Sequence[AnyPixels]) -> list[bytes]:
         if len(self.codecs) == 1:
             return self.codecs[0].encode_many(blocks)
         split = [self.kind.split(block) for block in blocks]

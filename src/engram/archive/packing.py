@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ import numpy as np
 
 from engram.archive.about import Info
 from engram.archive.format import GROUP, HEIGHT, MOST_SIDE, WIDTH
-from engram.archive.layers import Coder
+from engram.archive.layers import Cells, Coder
 from engram.archive.table_writer import check_table
 from engram.archive.writer import DEFAULT_BLOCK_SIZE, Writer
 from engram.codecs.contract import Codec
@@ -22,6 +22,9 @@ from engram.datasets.stream import InMemory, Stream
 from engram.errors import UsageError
 from engram.images import ImageSet
 from engram.table import Column
+
+FILES_TOGETHER = 256
+"""Files that are read together."""
 
 
 @dataclass(frozen=True)
@@ -93,13 +96,22 @@ def write_collection(
     done, total = 0, len(collection)
     writer.describe(table, total)
     for number, group in enumerate(groups):
-        for piece in collection.cells(group).pieces():
-            writer.add(number, piece.images)
+        for cells in _cells(collection, group):
+            writer.add(number, cells)
             if progress:
                 progress(min(total, done + len(group.rows) * writer.cells_of(number) // max(1, group.cells)), total)
         done += len(group.rows)
     for name, data in collection.files.items():
         writer.keep_file(name, data)
+
+
+def _cells(collection: Collection, group: Group) -> Iterator[Cells]:
+    """The cells of a group as they pass: pixels, or files."""
+    if group.of_files:
+        for start in range(0, len(group.rows), FILES_TOGETHER):
+            yield collection.read_files(group.rows[start : start + FILES_TOGETHER])
+    else:
+        yield from (piece.images for piece in collection.cells(group).pieces())
 
 
 def check_collection(collection: Collection, groups: Sequence[Group]) -> None:

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 
 from engram.archive.errors import ArchiveBusy, ArchiveExists, PackInterrupted, ResumeMismatch
 from engram.files import replacing_file
+from engram.words import counted
 
 Entries = NDArray[np.uint32]
 """uint32[blocks, 4]: length, checksum, pixels' checksum, 1 for the last of a batch."""
@@ -171,8 +172,9 @@ class Part:
         try:
             yield
         except OSError as error:
+            blocks = counted(self.blocks, "block", "is")
             kept = (
-                f"{self.blocks:,} blocks are kept in {self._part_path.name}: make room, then go on with --resume"
+                f"{blocks} kept in {self._part_path.name}: make room, then go on with --resume"
                 if self._batches
                 else "nothing was left there: make room, or choose another place"
             )

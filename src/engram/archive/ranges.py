@@ -25,14 +25,16 @@ from typing import Any
 import numpy as np
 
 from engram.archive.errors import ResumeMismatch
-from engram.archive.layers import Coder
+from engram.archive.layers import Cells, Coder
 from engram.archive.writer import BATCH_BYTES, in_blocks
 from engram.datasets import source
+from engram.datasets.cells import Group
+from engram.datasets.collection import Collection
 from engram.datasets.notices import Notice
 from engram.datasets.stream import Stream
 from engram.errors import CorruptData, EngramError
 from engram.files import replacing_file
-from engram.kinds import KINDS, AnyPixels
+from engram.kinds import KINDS
 
 MAGIC = b"EGMPART1"
 _PRELUDE = struct.Struct("<8sI")
@@ -152,7 +154,7 @@ class RangeEncoder:
         """Raises OtherData, NotShared, ResumeMismatch, CannotWrite, and what reading and encoding raise."""
         path = self.plan.path(rows)
         there = self._there(rows)
-        blocks, checksums = in_blocks(self._pixels(rows), self.plan.block_size)
+        blocks, checksums = in_blocks(self._cells(rows), self.plan.block_size)
         if there is None:
             data = emit(self.plan, rows, Coded(self.coder.encode_many(blocks), checksums))
             with replacing_file(path) as file:
@@ -171,22 +173,32 @@ class RangeEncoder:
             return None
 
     @cached_property
-    def _cells(self) -> Stream:
-        """DATA, opened once for each process."""
+    def _data(self) -> tuple[Collection, Group]:
+        """DATA, opened once for each process, and how its pictures are cells."""
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Notice)  # who asked for the pack was told
             found = source.collection(self.plan.data, None, self.plan.reading)
-            cells = found.cells(found.groups()[0])
-        if cells.image_shape != self.plan.image_shape or len(cells) != self.plan.images:
+            group = found.groups(with_files=self.coder.files is not None)[0]
+        group = group.as_files() if self.coder.files else group
+        shape = *group.size, group.kind.channels
+        if shape != self.plan.image_shape or len(found) != self.plan.images:
             raise OtherData(
-                f"{self.plan.data} has {len(cells):,} images of {cells.image_shape} here, and {self.plan.images:,} of "
+                f"{self.plan.data} has {len(found):,} images of {shape} here, and {self.plan.images:,} of "
                 f"{self.plan.image_shape} where the pack was begun; give all nodes the same DATA"
             )
-        return cells
+        return found, group
 
-    def _pixels(self, rows: range) -> AnyPixels:
+    def _cells(self, rows: range) -> Cells:
+        collection, group = self._data
+        if group.of_files:
+            return collection.read_files(group.rows[rows.start : rows.stop])
         images, done = np.empty((len(rows), *self.plan.image_shape), self.coder.kind.dtype), 0
-        for piece in self._cells.pieces(rows):
+        for piece in self._stream.pieces(rows):
             images[done : done + len(piece)] = piece.images
             done += len(piece)
         return images
+
+    @cached_property
+    def _stream(self) -> Stream:
+        collection, group = self._data
+        return collection.cells(group)

@@ -13,7 +13,6 @@ from engram.codecs.contract import Codec
 from engram.codecs.pixel.codec import Pixel
 from engram.codecs.pixel.generic import brought_to
 from engram.codecs.spatial.codec import Spatial
-from engram.codecs.transform.codec import Transform
 from engram.errors import UsageError
 
 FOLDER = Path(__file__).parents[1] / "shipped"
@@ -43,7 +42,7 @@ def load(name: str, image_shape: tuple[int, int, int] | None = None, max_error: 
     with open_archive(FOLDER / f"{name}.egm") as archive:
         codec = archive.codec
     analysis = FOLDER / f"{name}{ANALYSIS}"
-    if isinstance(codec, Transform | Spatial) and analysis.exists():
+    if isinstance(codec, Spatial) and analysis.exists():
         codec = replace(codec, analysis=models.load(analysis).network.analysis)
     if name.startswith(GENERIC) and isinstance(codec, Pixel) and image_shape is not None:
         codec = brought_to(codec, image_shape, max_error) if image_shape[2] == codec.image_shape[2] else codec
@@ -83,7 +82,7 @@ def find(model_sha256: str) -> bytes | None:
 
 def completed(codec: Codec) -> Codec:
     """The codec of an archive with the analysis that it needs to encode, where its model comes with engram."""
-    if not codec.can_encode and isinstance(codec, Transform | Spatial):
+    if not codec.can_encode and isinstance(codec, Spatial):
         for name in names():
             if (FOLDER / f"{name}{ANALYSIS}").exists() and load(name).model == codec.model:
                 return replace(codec, analysis=models.load(FOLDER / f"{name}{ANALYSIS}").network.analysis)

@@ -8,12 +8,13 @@ from contextlib import suppress
 import numpy as np
 from numpy.typing import NDArray
 
+from engram.archive.compacting import kept_files
 from engram.archive.errors import ManySizes
 from engram.archive.opening import open
 from engram.datasets.cells import Group
 from engram.datasets.collection import Collection
 from engram.datasets.stream import Stream, as_slice, in_pieces, without_pixels
-from engram.images import ImageSet, Splits
+from engram.images import ImageSet
 from engram.kinds import AnyPixels
 from engram.storage import Location, shown
 
@@ -23,10 +24,9 @@ def collection(path: Location) -> Collection:
     return _Archived(path)
 
 
-def load(path: Location) -> ImageSet | Splits:
+def load(path: Location) -> ImageSet:
     """All pictures of an archive with all that is known of them, in memory. Raises MixedSizes."""
-    sets = [stream.load() for stream in collection(path).streams()]
-    return sets[0] if len(sets) == 1 else Splits(*sets)
+    return collection(path).stream().load()
 
 
 class _Archived(Collection):
@@ -44,17 +44,19 @@ class _Archived(Collection):
             self._shape = (1, 1, 1)
             with suppress(ManySizes):
                 self._shape = archive.image_shape
+            files = archive.are_files(archive.rows)
+            self.as_files = files if files.any() else None
             self.is_lossy = not all(coder.lossless for coder in archive.coders)
-            self.files = {
-                name: archive.segment(number).kept_file(name)
-                for number, source in enumerate(archive.sources)
-                for name in source.directory.files
-            }
+            self.files = kept_files(archive)
 
     def read(self, rows: NDArray[np.int64]) -> Sequence[AnyPixels]:
         with open(self._path) as archive:
             found: Sequence[AnyPixels] = archive.gather(rows)
             return found
+
+    def read_files(self, rows: NDArray[np.int64]) -> list[bytes]:
+        with open(self._path) as archive:
+            return [file for file in archive.files_of(rows) if file is not None]
 
     def where(self, row: int) -> str:
         return f"{self.name}, image {row}"
@@ -65,10 +67,9 @@ class _Archived(Collection):
     def cells(self, group: Group) -> Stream:
         return _Plain(self, self._path) if group.is_whole(self.sizes) else super().cells(group)
 
-    def streams(self, split: str = "") -> tuple[Stream, ...]:
-        found = super().streams(split)
-        is_all = len(found) == 1 and len(found[0]) == len(self)
-        return (_Plain(self, self._path, found[0].known),) if is_all and len(self.kinds) == 1 else found
+    def stream(self) -> Stream:
+        found = super().stream()
+        return _Plain(self, self._path, found.known) if len(self.kinds) == 1 else found
 
 
 class _Plain(Stream):

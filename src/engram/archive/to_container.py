@@ -15,7 +15,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from engram.archive.to_folder import encoded, kept_files, paths_of
+from engram.archive.to_folder import kept_files, paths_of
 from engram.datasets.listing import is_picture
 from engram.files import replacing_file
 
@@ -54,8 +54,8 @@ def _files(told: Told, sidecars: bool) -> Iterator[tuple[str, bytes]]:
     names = [name for name in told.pictures.column_names if name != "path"] if sidecars else []
     columns = {name: told.pictures.column(name) for name in names}
     taken = set(paths)
-    for places, images in told.in_rows():
-        for place, data in zip(places.tolist(), encoded(images), strict=True):
+    for places, files in told.files(in_rows=True):
+        for place, data in zip(places.tolist(), files, strict=True):
             yield paths[place], data
             known = {name: column.value(place) for name, column in columns.items()}
             if known:

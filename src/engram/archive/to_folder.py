@@ -1,8 +1,8 @@
 """An archive's pictures as files in a folder: the tree of their paths.
 
-They are PNG files, whatever the paths say (00042.jpg becomes 00042.png): what comes out are the archive's pixels, bit
-for bit. Pictures without paths are numbered, in class folders where there are labels. Files that were kept come out as
-they were.
+Pictures that were packed as files are these files again, byte for byte. The others are PNG files, whatever the paths
+say (00042.webp becomes 00042.png): what comes out are the archive's pixels, bit for bit. Pictures without paths are
+numbered, in class folders where there are labels. Files that were kept beside them come out as they were.
 """
 
 from __future__ import annotations
@@ -15,9 +15,8 @@ from typing import TYPE_CHECKING
 from engram.archive.errors import CorruptColumn, UnsafeName
 from engram.archive.view import Pictures
 from engram.datasets import folders, names
-from engram.datasets.pictures import encode_picture, in_threads
+from engram.datasets.pictures import in_threads
 from engram.files import replacing_folder
-from engram.kinds import AnyPixels
 
 if TYPE_CHECKING:
     from engram.archive.unpacking import Told
@@ -36,8 +35,8 @@ def write_folder(told: Told, out: Path) -> None:
         paths = paths_of(pictures, folds_case(folder))
         for below in sorted({os.path.dirname(path) for path in paths}):
             (folder / below).mkdir(parents=True, exist_ok=True)
-        for places, images in told.batches():
-            _write([folder / paths[place] for place in places.tolist()], images)
+        for places, files in told.files():
+            _write([folder / paths[place] for place in places.tolist()], files)
         for name, data in kept_files(told):
             _put(folder / name, data)
 
@@ -54,18 +53,6 @@ def kept_files(told: Told) -> Iterator[tuple[str, bytes]]:
                     raise
 
 
-def encoded(images: Sequence[AnyPixels]) -> list[bytes]:
-    """The PNG file of each picture, made in threads."""
-    found = [b""] * len(images)
-
-    def encode(start: int, stop: int) -> int:
-        found[start:stop] = [encode_picture(image, ".png", 100) for image in images[start:stop]]
-        return 0
-
-    in_threads(encode, len(images))
-    return found
-
-
 def _put(place: Path, data: bytes) -> None:
     """Writes a file, under a name with a number where there is one already."""
     place.parent.mkdir(parents=True, exist_ok=True)
@@ -75,11 +62,11 @@ def _put(place: Path, data: bytes) -> None:
     free.write_bytes(data)
 
 
-def _write(targets: Sequence[Path], images: Sequence[AnyPixels]) -> None:
+def _write(targets: Sequence[Path], files: Sequence[bytes]) -> None:
     def write(start: int, stop: int) -> int:
-        for target, image in zip(targets[start:stop], images[start:stop], strict=True):
+        for target, data in zip(targets[start:stop], files[start:stop], strict=True):
             with open(target, "xb") as file:
-                file.write(encode_picture(image, ".png", 100))
+                file.write(data)
         return 0
 
     in_threads(write, len(targets))
@@ -100,7 +87,8 @@ def paths_of(pictures: Pictures, folds_case: bool) -> list[str]:
         for name in (name for source in pictures.archive.sources for name in source.directory.files):
             names.check_path(name)
         if pictures.paths is not None:
-            return names.files_of(tuple(pictures.paths), ".png", folds_case)
+            kept = pictures.archive.are_files(pictures.rows)
+            return names.files_of(tuple(pictures.paths), ".png", folds_case, kept.tolist())
         digits = max(5, len(str(len(pictures.archive) - 1)))
         stems = [f"{row:0{digits}}.png" for row in pictures.rows.tolist()]
         labels = pictures.labels

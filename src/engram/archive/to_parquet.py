@@ -1,6 +1,6 @@
 """An archive as a Parquet file: the pictures as Hugging Face has them, and all columns; equal ones, equal bytes.
 
-`image` is a struct of `bytes`, a PNG file, and `path`, where the pictures have any.
+`image` is a struct of `bytes`, the file that was packed or else a PNG file, and `path`, where the pictures have any.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from engram.archive.to_folder import encoded
 from engram.datasets.arrow_columns import Known, parquet_library, to_arrow
 from engram.errors import UsageError
 from engram.files import replacing_file
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
 _IMAGE = "image"
 ROWS_IN_GROUP = 4096
 _BYTES_IN_GROUP = 1 << 26
-"""Of PNG files; readers have a group in memory."""
+"""Of files; readers have a group in memory."""
 
 
 def write_parquet(told: Told, out: Path) -> None:
@@ -51,10 +50,10 @@ def write_parquet(told: Told, out: Path) -> None:
 
 
 def _groups(told: Told) -> Iterator[list[bytes]]:
-    """The PNG files of each row group."""
+    """The files of each row group."""
     waiting, size = list[bytes](), 0
-    for _, images in told.in_rows():
-        for data in encoded(images):
+    for _, files in told.files(in_rows=True):
+        for data in files:
             waiting.append(data)
             size += len(data)
             if len(waiting) == ROWS_IN_GROUP or size >= _BYTES_IN_GROUP:

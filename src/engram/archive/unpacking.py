@@ -6,13 +6,14 @@
 | `x.npy`                                  | the pixels                                                          |
 | `x-images-idx3-ubyte`, `x.idx`, or `.gz` | the pixels, and labels beside them in x-labels-idx1-ubyte, or `.gz` |
 | `x.zip`, `x.tar`                         | the files of the folder; of `sidecars` also a .json of its columns  |
-| `x.parquet`                              | the pictures as PNG files with their paths, and all other columns   |
-| anything else                            | a folder: the tree of the paths, pictures as PNG files              |
+| `x.parquet`                              | the files of the folder with their paths, and all other columns     |
+| anything else                            | a folder: the tree of the paths; files that were packed as files as |
+|                                          | they were, other pictures as PNG files                              |
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,7 @@ from engram.archive.view import Pictures, View
 from engram.datasets.progress import Progress
 from engram.errors import UsageError
 from engram.files import OutputExists
+from engram.kinds import AnyPixels
 from engram.storage import Location
 
 
@@ -114,23 +116,61 @@ class Told:
             if self._progress:
                 self._progress(done, len(self.pictures))
 
-    def in_rows(self) -> Iterator[tuple[NDArray[np.int64], Any]]:
-        """(places, their pictures) in the order of the rows."""
+    def in_order(self) -> Iterator[Any]:
+        """Pictures of one size in the order of their rows."""
         if self.pictures.archive.is_plain:
-            yield from self.batches()
+            yield from (images for _, images in self.batches())
+        else:
+            archive, rows = self.pictures.archive, self.pictures.rows
+            yield from (archive.gather(rows[places]) for places in self._told(self._runs_in_rows()))
+
+    def files(self, in_rows: bool = False) -> Iterator[tuple[NDArray[np.int64], list[bytes]]]:
+        """(places, their files): those that were packed, and PNG files of the other pictures.
+
+        in_rows: in the order of the rows.
+        """
+        archive, rows = self.pictures.archive, self.pictures.rows
+        kept = archive.are_files(rows)
+        if archive.is_plain and not kept.any():
+            yield from ((places, encoded(images)) for places, images in self.batches())
             return
+        for places in self._told(self._runs_in_rows() if in_rows else self.pictures.runs()):
+            files = archive.files_of(rows[places])
+            others = np.flatnonzero(~kept[places])
+            for at, data in zip(others.tolist(), encoded(archive.gather(rows[places[others]])), strict=True):
+                files[at] = data
+            yield places, [file for file in files if file is not None]
+
+    def _told(self, runs: Iterator[NDArray[np.int64]]) -> Iterator[NDArray[np.int64]]:
+        done = 0
+        for places in runs:
+            yield places
+            done += len(places)
+            if self._progress:
+                self._progress(done, len(self.pictures))
+
+    def _runs_in_rows(self) -> Iterator[NDArray[np.int64]]:
+        """The places of pictures that are read together, in order."""
         ends, start = np.cumsum(self.pictures.sizes.prod(axis=1) * _LARGEST_PIXEL), 0
         while start < len(ends):
             done = int(ends[start - 1]) if start else 0
             stop = max(start + 1, int(np.searchsorted(ends, done + BATCH_BYTES, side="right")))
-            yield np.arange(start, stop), self.pictures[start:stop]
-            if self._progress:
-                self._progress(stop, len(ends))
+            yield np.arange(start, stop)
             start = stop
 
-    def in_order(self) -> Iterator[Any]:
-        """Pictures of one size in the order of their rows."""
-        yield from (images for _, images in self.in_rows())
+
+def encoded(images: Sequence[AnyPixels]) -> list[bytes]:
+    """The PNG file of each picture, made in threads."""
+    from engram.datasets.pictures import encode_picture, in_threads
+
+    found = [b""] * len(images)
+
+    def encode(start: int, stop: int) -> int:
+        found[start:stop] = [encode_picture(image, ".png", 100) for image in images[start:stop]]
+        return 0
+
+    in_threads(encode, len(images))
+    return found
 
 
 _LARGEST_PIXEL = 8

@@ -15,6 +15,7 @@ from engram.archive.format import ROWS_IN_CHUNK
 from engram.errors import MissingLibrary
 from engram.kinds import AnyPixels
 from engram.table import Column
+from engram.words import counted
 
 if TYPE_CHECKING:
     from engram.archive.archive import Archive
@@ -55,6 +56,10 @@ class Pictures(Sequence[AnyPixels]):
     @abstractmethod
     def batches(self) -> Iterator[tuple[NDArray[np.int64], Any]]:
         """(places, their pictures), all of them, in the order in which they are stored, in constant memory."""
+
+    @abstractmethod
+    def runs(self) -> Iterator[NDArray[np.int64]]:
+        """The places of `batches`."""
 
     @property
     def table(self) -> Table:
@@ -111,7 +116,7 @@ class Pictures(Sequence[AnyPixels]):
 
     def outside(self, row: int) -> IndexError:
         """The error for an index that there is not."""
-        return IndexError(f"image {row} is not among the {len(self):,} images of {self.archive.path}")
+        return IndexError(f"image {row} is not among the {counted(len(self), 'image')} of {self.archive.path}")
 
     def __iter__(self) -> Iterator[AnyPixels]:
         """Each picture, decoded many at a time in constant memory."""
@@ -173,9 +178,19 @@ class View(Pictures):
         return self._archive.column(name, self._rows if rows is None else self._rows[rows])
 
     def batches(self) -> Iterator[tuple[NDArray[np.int64], Any]]:
-        order = np.argsort(self._rows)
         for rows, images in self._archive.batches(self._rows):
-            yield order[np.searchsorted(self._rows, rows, sorter=order)], images
+            yield self._places_of(rows), images
+
+    def runs(self) -> Iterator[NDArray[np.int64]]:
+        yield from map(self._places_of, self._archive.runs(self._rows))
+
+    @cached_property
+    def _order(self) -> NDArray[np.int64]:
+        return np.argsort(self._rows)
+
+    def _places_of(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        found: NDArray[np.int64] = self._order[np.searchsorted(self._rows, rows, sorter=self._order)]
+        return found
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -197,7 +212,7 @@ class View(Pictures):
         return self._archive[int(self._rows[row])]
 
     def __repr__(self) -> str:
-        return f"<{len(self):,} of the {len(self._archive):,} images of {self._archive.path}>"
+        return f"<{len(self):,} of the {counted(len(self._archive), 'image')} of {self._archive.path}>"
 
 
 class Table(Mapping[str, NDArray[Any]]):
@@ -239,7 +254,7 @@ class Table(Mapping[str, NDArray[Any]]):
         return pandas.DataFrame(found)
 
     def __repr__(self) -> str:
-        return f"<Table of {len(self._pictures):,} rows: {', '.join(self) or 'no columns'}>"
+        return f"<Table of {counted(len(self._pictures), 'row')}: {', '.join(self) or 'no columns'}>"
 
 
 class Paths(Sequence[str]):
@@ -279,4 +294,4 @@ class Paths(Sequence[str]):
     __hash__ = None  # type: ignore[assignment]
 
     def __repr__(self) -> str:
-        return f"<{len(self):,} paths of {self._pictures.archive.path}>"
+        return f"<{counted(len(self), 'path')} of {self._pictures.archive.path}>"

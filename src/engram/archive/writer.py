@@ -20,17 +20,16 @@ import numpy as np
 
 from engram.archive import columns, format, frame
 from engram.archive.about import Info
-from engram.archive.errors import ResumeMismatch
+from engram.archive.errors import CorruptDirectory, LimitExceeded, ResumeMismatch
 from engram.archive.format import Before, Coding, Directory, Group, Model
 from engram.archive.index import Index, emit_index
-from engram.archive.layers import Coder
+from engram.archive.layers import Cells, Coder
 from engram.archive.part import Part
 from engram.archive.table_writer import ColumnsWriter
 from engram.codecs.contract import Codec, DecodeOnly
 from engram.datasets.names import UnsafeName, check_path
 from engram.errors import UsageError
 from engram.images import ImageSet
-from engram.kinds import AnyPixels
 from engram.table import Column
 
 DEFAULT_BLOCK_SIZE = 64
@@ -67,9 +66,9 @@ class Plan:
                 if coding not in codings:
                     codings.append(coding)
                 numbers.append(codings.index(coding))
-            groups.append(Group(coder.kind.name, tuple(numbers), block_size, 0))
+            groups.append(Group(coder.kind.name, tuple(numbers), coder.block_size(block_size), 0))
         self.directory = Directory(0, tuple(models), tuple(codings), tuple(groups), (), (), (), 1, 0)
-        format.check_coded(self.directory)
+        _check(self.directory)
         format.emit_directory(self.directory)  # raises, before any work, where it is too large
 
     def batch_cells(self, group: int) -> int:
@@ -115,7 +114,7 @@ class Writer:
         self._before = tuple(before)
         self._cells = [0] * len(plan.coders)
         self._group = self._buffered = self._blocks = 0
-        self._buffer: AnyPixels = self._new_buffer()
+        self._buffer: Cells = self._new_buffer()
         self._columns = ColumnsWriter()
         self._files = dict[str, bytes]()
         left_out = [codec.model for coder in plan.coders for codec in coder.codecs if codec.model]
@@ -152,22 +151,26 @@ class Writer:
         """Adds rows: all columns of some pictures. Raises UnsafeName and UsageError."""
         self._columns.add(table, rows)
 
-    def add(self, group: int, cells: AnyPixels) -> None:
-        """Adds cells to a group. Groups come one after another. Raises UsageError for cells of another shape."""
+    def add(self, group: int, cells: Cells) -> None:
+        """Adds cells to a group: pixels, or files where it keeps these. Groups come one after another.
+
+        Raises UsageError for cells of another shape.
+        """
         if group < self._group:
             raise UsageError(f"group {group} is complete; cells come group after group")
         while self._group < group:
             self._write_batch()
             self._group += 1
             self._buffer = self._new_buffer()
-        self.plan.coders[group].check(cells)
-        added = 0
+        if isinstance(cells, np.ndarray):
+            self.plan.coders[group].check(cells)
+        added, full = 0, self.plan.batch_cells(group)
         while added < len(cells):
-            step = min(len(self._buffer) - self._buffered, len(cells) - added)
-            self._buffer[self._buffered : self._buffered + step] = cells[added : added + step]
+            step = min(full - self._buffered, len(cells) - added)
+            self._buffer[self._buffered : self._buffered + step] = cells[added : added + step]  # type: ignore[index]
             self._buffered, added = self._buffered + step, added + step
             self._cells[group] += step
-            if self._buffered == len(self._buffer):
+            if self._buffered == full:
                 self._write_batch()
 
     def add_blocks(self, group: int, blocks: Sequence[bytes], checksums: Sequence[int], cells: int) -> None:
@@ -212,7 +215,7 @@ class Writer:
                 width=index.width,
                 index_crc32=zlib.crc32(index_box),
             )
-            format.check_coded(self.directory)
+            _check(self.directory)
             self._end = b"".join([*chunks, *self._files.values(), index_box, format.emit_directory(self.directory)])
         return self.directory
 
@@ -250,10 +253,13 @@ class Writer:
         finally:
             self.abandon()
 
-    def _new_buffer(self) -> AnyPixels:
+    def _new_buffer(self) -> Cells:
+        """Room for the cells of a batch; of files a list, which grows."""
         if not self.plan.coders:
             return np.empty(0, np.uint8)
         coder = self.plan.coders[self._group]
+        if coder.files is not None:
+            return []
         return np.empty((self.plan.batch_cells(self._group), *coder.shape), coder.kind.dtype)
 
     def _write_batch(self) -> None:
@@ -284,7 +290,19 @@ class Writer:
         )
 
 
-def in_blocks(cells: AnyPixels, block_size: int) -> tuple[list[AnyPixels], list[int]]:
-    """The cells in blocks, and the CRC-32 of the pixels of each."""
+def _check(directory: Directory) -> None:
+    """Raises UsageError for what a writer must not write: blocks or codings beyond the limits."""
+    try:
+        format.check(directory)
+    except (CorruptDirectory, LimitExceeded) as error:
+        raise UsageError(str(error)) from None
+
+
+def in_blocks(cells: Cells, block_size: int) -> tuple[list[Cells], list[int]]:
+    """The cells in blocks, and the CRC-32 of the pixels of each, or of its files."""
     blocks = [cells[first : first + block_size] for first in range(0, len(cells), block_size)]
-    return blocks, [zlib.crc32(np.ascontiguousarray(block).data) for block in blocks]
+    return blocks, [zlib.crc32(_bytes_of(block)) for block in blocks]
+
+
+def _bytes_of(block: Cells) -> memoryview | bytes:
+    return np.ascontiguousarray(block).data if isinstance(block, np.ndarray) else b"".join(block)

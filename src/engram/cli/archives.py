@@ -14,6 +14,7 @@ import typer
 from engram.cli.terminal import Json, progress_bar, tell
 from engram.errors import UsageError
 from engram.storage import shown
+from engram.words import counted
 
 if TYPE_CHECKING:
     from engram.archive import Info
@@ -56,11 +57,11 @@ def unpack(
     seconds = time.perf_counter() - started
     lost = done.damage.images_lost if done.damage else 0
     result = {"out": str(out), "images_lost": lost} | pace(done.images, seconds)
-    prose = f"{out}: {done.images:,} images in {seconds:.1f} s"
+    prose = f"{out}: {counted(done.images, 'image')} in {seconds:.1f} s"
     if done.damage and not done.damage.ok:
         for line in _damages(done.damage):
             typer.echo(line, err=True)
-        prose += f"; {lost:,} are lost"
+        prose += f"; {lost:,} {'is' if lost == 1 else 'are'} lost"
     tell(result, prose, as_json)
 
 
@@ -78,31 +79,63 @@ def get(
 ) -> None:
     """Write images of an archive as pictures; no others are decoded.
 
-    One image goes to a file, or as PNG to standard output, -. Several go into a folder, by their paths.
+    One image goes to a file, or to standard output, -. Several go into a folder, by their paths. A picture that was
+    packed as a file comes out as that file, byte for byte, where OUT has the suffix of its path; to - and into folders
+    other pictures go as PNG files. WHICH may also name a file that is kept beside them: metadata.csv, left-out.txt.
     """
     from engram import archive
     from engram.archive.selecting import select
+    from engram.files import OutputExists, replacing_file
 
     started = time.perf_counter()
+    if (kept := _kept_file(file, which)) is not None:
+        if str(out) == "-":
+            sys.stdout.buffer.write(kept)
+            return
+        if out.exists() and not force:
+            raise OutputExists(f"{out} exists already; choose another name, or replace it with --force")
+        with replacing_file(out) as target:
+            target.write(kept)
+        prose = f"{out}: {which[0]} of {shown(file)}, {len(kept):,} bytes"
+        tell({"file": str(out), "name": which[0], "bytes": len(kept)}, prose, as_json)
+        return
     if str(out) != "-" and not out.suffix:
         with archive.open(file, model) as opened:
             found = select(opened, which)
             done = archive.unpack(found, out, force=force)
         seconds = time.perf_counter() - started
-        tell({"out": str(out)} | pace(done.images, seconds), f"{out}: {done.images:,} images of {shown(file)}", as_json)
+        prose = f"{out}: {counted(done.images, 'image')} of {shown(file)}"
+        tell({"out": str(out)} | pace(done.images, seconds), prose, as_json)
         return
-    kind = "PNG" if str(out) == "-" else writable_picture(out, force)
+    kind = "" if str(out) == "-" else writable_picture(out, force)
     with archive.open(file, model) as opened:
         found = select(opened, which)
         if len(found) > 1:
             raise UsageError(f"{' '.join(which)} are {len(found):,} images of {shown(file)}; give a folder, -o FOLDER")
         row, image = int(found.rows[0]), found[0]
-    _write_picture(image, out, kind)
+        path = "" if opened.paths is None else opened.paths[row]
+        as_it_was = opened.are_files(found.rows)[0] and suffix_of(path) == suffix_of(out)
+        data = opened.file(row) if as_it_was or str(out) == "-" else picture_file(image, out, kind)
+    if str(out) == "-":
+        sys.stdout.buffer.write(data)
+        return
+    with replacing_file(out) as target:
+        target.write(data)
     height, width, channels = image.shape
     result = {"image": str(out), "index": row, "height": height, "width": width, "channels": channels}
     result["seconds"] = round(time.perf_counter() - started, 6)
-    if str(out) != "-":
-        tell(result, f"{out}: image {row} of {shown(file)}, {height} x {width}", as_json)
+    tell(result, f"{out}: image {row} of {shown(file)}, {height} x {width}", as_json)
+
+
+def _kept_file(file: str, which: list[str]) -> bytes | None:
+    """A file that is kept beside the pictures, such as metadata.csv; None where WHICH names none."""
+    if len(which) != 1 or Path(which[0]).suffix not in (".csv", ".jsonl", ".txt"):
+        return None
+    from engram import archive
+    from engram.archive.compacting import kept_files
+
+    with archive.open(file) as opened:
+        return kept_files(opened).get(which[0])
 
 
 def writable_picture(out: Path, force: bool) -> str:
@@ -122,24 +155,25 @@ def writable_picture(out: Path, force: bool) -> str:
     return Image.registered_extensions()[suffix]
 
 
-def _write_picture(image: AnyPixels, out: Path, kind: str) -> None:
+def picture_file(image: AnyPixels, out: Path, kind: str) -> bytes:
+    """The bytes of a picture file of a format of Pillow's. Raises UsageError where that holds no such picture."""
     from engram.datasets.pictures import as_picture, encode_picture
-    from engram.files import replacing_file
     from engram.kinds import kind_of
 
+    if kind == "PNG":
+        return encode_picture(image, ".png", 100)
     file = BytesIO()
     try:
-        if kind == "PNG":
-            file.write(encode_picture(image, ".png", 100))
-        else:
-            as_picture(image).save(file, kind)
+        as_picture(image).save(file, kind)
     except (OSError, ValueError, UsageError):  # what Pillow says of a mode that a format has not
         raise UsageError(f"{out}: {kind} holds no {kind_of(image).name} picture; write a .png") from None
-    if str(out) == "-":
-        sys.stdout.buffer.write(file.getvalue())
-        return
-    with replacing_file(out) as target:
-        target.write(file.getvalue())
+    return file.getvalue()
+
+
+def suffix_of(path: Path | str) -> str:
+    """What a path ends in, in lower case; one for all names of JPEG files."""
+    suffix = Path(path).suffix.lower()
+    return ".jpg" if suffix in (".jpeg", ".jpe", ".jfif") else suffix
 
 
 def shard(
@@ -162,7 +196,7 @@ def shard(
         found = sharding.shard(files, out, images=images, model=model, force=force, progress=progress)
     count, size = found.images, sum(each.bytes for each in found.shards)
     result = {"out": str(out), "shards": len(found.shards), "images": count, "bytes": size}
-    tell(result, f"{out}: {count:,} images in {len(found.shards):,} shards, {size:,} bytes", as_json)
+    tell(result, f"{out}: {counted(count, 'image')} in {counted(len(found.shards), 'shard')}, {size:,} bytes", as_json)
 
 
 def info(file: ArchiveLocation, as_json: Json = False) -> None:
@@ -175,6 +209,9 @@ def info(file: ArchiveLocation, as_json: Json = False) -> None:
         "files": parts.files,
         "blocks": parts.blocks,
         "columns": parts.columns,
+        "heights": parts.heights,
+        "widths": parts.widths,
+        "left_out": parts.left_out,
         "groups": [asdict(group) for group in parts.groups],
         "models": [asdict(model) for model in parts.models],
         "model_embedded": parts.model_embedded,
@@ -206,8 +243,8 @@ def verify(file: ArchiveLocation, model: LeftOutModel = None, as_json: Json = Fa
         ],
         "damaged_parts": {name: str(error) for name, error in found.damaged_parts.items()},
     }
-    prose = [*_damages(found), f"{shown(file)}: {found.images:,} images in {found.blocks:,} blocks, "]
-    prose[-1] += "all sound" if found.ok else f"{found.images_lost:,} images lost"
+    prose = [*_damages(found), f"{shown(file)}: {counted(found.images, 'image')} in {counted(found.blocks, 'block')}, "]
+    prose[-1] += "all sound" if found.ok else f"{counted(found.images_lost, 'image')} lost"
     tell(result | pace(found.images, seconds), "\n".join(prose), as_json)
     if not found.ok:
         raise typer.Exit(3)
@@ -235,22 +272,28 @@ def _damages(found: Verification) -> list[str]:
 
 
 def _describe(file: str, parts: Info) -> str:
+    from engram.datasets.notices import LEFT_OUT
+
     model = f"{parts.model_bytes:,} bytes" + ("" if parts.model_embedded else ", not in the file")
     lines = [
         f"{shown(file)}: {parts.in_a_line()}",
         f"{parts.bytes_per_image_with_model:.3f} bytes an image, {parts.bytes_per_image:.3f} without the model; "
-        f"model {model}; {parts.blocks:,} blocks",
+        f"model {model}; {counted(parts.blocks, 'block')}",
     ]
     if parts.columns:
         lines.append("columns: " + ", ".join(f"{name} ({kind})" for name, kind in parts.columns.items()))
+    if parts.left_out:
+        left_out = f"{counted(parts.left_out, 'picture', 'was')} left out when it was packed"
+        lines.append(f"{left_out}: `engram get {shown(file)} {LEFT_OUT} -o -` lists them with the reasons")
     if len(parts.groups) > 1:
         lines += [
-            f"group of {group.cells:,} {group.kind} cells {group.height} x {group.width}: {', '.join(group.codecs)}"
+            f"group of {counted(group.cells, f'{group.kind} cell')} {group.height} x {group.width}: "
+            + ", ".join(group.codecs)
             for group in parts.groups[:_NAMED]
         ]
-        lines += [f"and {len(parts.groups) - _NAMED} groups more"] if len(parts.groups) > _NAMED else []
+        lines += [f"and {counted(len(parts.groups) - _NAMED, 'group')} more"] if len(parts.groups) > _NAMED else []
     if parts.segments > 1:
-        lines.append(f"{parts.segments:,} segments in {parts.files:,} file{'s' if parts.files > 1 else ''}")
+        lines.append(f"{counted(parts.segments, 'segment')} in {counted(parts.files, 'file')}")
     rows = [*parts.bytes_by_part.items(), ("all", parts.archive_bytes)]
     each = max(1, parts.images)
     lines += ["", f"{'part':<20}{'bytes':>16}{'an image':>12}"]

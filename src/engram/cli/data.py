@@ -10,6 +10,7 @@ import typer
 
 from engram.cli.terminal import Json, progress_bar, tell
 from engram.errors import UsageError
+from engram.words import counted
 
 app = typer.Typer(help="Fetch a known set, or write DATA as picture files.", no_args_is_help=True)
 
@@ -34,7 +35,7 @@ def fetch(
         "seconds": round(time.perf_counter() - started, 3),
         "folder": str(folder),
     }
-    tell(result, f"{name}: {result['images']:,} images in {folder}", as_json)
+    tell(result, f"{name}: {counted(sum(known.counts), 'image')} in {folder}", as_json)
 
 
 @app.command()
@@ -46,13 +47,12 @@ def export(
     force: Annotated[bool, typer.Option("--force", help="Replace OUT, if it holds only pictures.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Write DATA as picture files in class folders; both halves of a divided set as OUT/train and OUT/test."""
+    """Write DATA as picture files in class folders; of a set that comes divided in OUT/train, OUT/test and so on."""
     from engram.datasets import folders, source
-    from engram.images import Splits
 
     with progress_bar("Reading", unit="images") as progress:
         images = source.load(data, progress)
-    count = sum(map(len, images)) if isinstance(images, Splits) else len(images)
+    count = len(images)
     started = time.perf_counter()
     with progress_bar("Writing", unit="images") as progress:
         written = folders.save(images, out, format, quality, progress, force)
@@ -64,4 +64,4 @@ def export(
         "images_per_second": round(count / seconds, 1),
         "folder": str(out),
     }
-    tell(result, f"{count:,} images, {written:,} bytes in {seconds:.1f} s: {out}", as_json)
+    tell(result, f"{counted(count, 'image')}, {written:,} bytes in {seconds:.1f} s: {out}", as_json)

@@ -10,6 +10,7 @@ import typer
 
 from engram.cli.archives import LeftOutModel
 from engram.cli.terminal import Json, progress_bar, tell
+from engram.words import counted
 
 if TYPE_CHECKING:
     from engram.archive import Appended, Archive
@@ -38,7 +39,7 @@ def append(
 
     with progress_bar("Reading", unit="images") as progress:
         new = source.collection(data, progress)
-    codec = _codec(other, new.streams()[0].sample(_SAMPLE), file, model) if other else None
+    codec = _codec(other, new.stream().sample(_SAMPLE), file, model) if other else None
     started = time.perf_counter()
     with progress_bar("Appending", unit="images") as progress:
         done = archive.append(new, file, codec, model=model, resume=resume, progress=progress)
@@ -82,10 +83,11 @@ def _codec(name: str, sample: ImageSet, file: Path, model: str | None) -> Codec:
 
 def _prose(file: Path, done: Appended, seconds: float) -> list[str]:
     each = done.bytes / max(1, done.images)
-    lines = [f"{file}: {done.images:,} images more in {done.bytes:,} bytes, {each:.2f} bytes an image, {seconds:.1f} s"]
+    lines = [f"{file}: {counted(done.images, 'image')} more in {done.bytes:,} bytes, {each:.2f} bytes an image, "]
+    lines[0] += f"{seconds:.1f} s"
     if done.images_resumed:
-        lines[0] += f"; {done.images_resumed:,} images were done already"
-    lines.append(f"{done.info.images:,} images in {done.info.archive_bytes:,} bytes in all")
+        lines[0] += f"; {counted(done.images_resumed, 'image', 'was')} done already"
+    lines.append(f"{counted(done.info.images, 'image')} in {done.info.archive_bytes:,} bytes in all")
     if done.new_class_names:
         lines.append(f"new classes: {', '.join(done.new_class_names)}")
     if done.bytes_to_save and done.drift is not None:
@@ -155,8 +157,8 @@ def rm(
 ) -> None:
     """Take images out of an archive. None is decoded, and no other changes.
 
-    The bytes of blocks that only have such images are gone; to get back what the others still hold of them, pack FILE
-    to another archive.
+    The bytes of blocks that only have such images are gone; `engram repack FILE` gives back what the others still hold
+    of them.
     """
     from engram import archive
     from engram.archive.changing import remove
@@ -167,5 +169,6 @@ def rm(
         rows, size = select(opened, which).rows, opened.info.archive_bytes
     with progress_bar("Copying", unit="images") as progress:
         parts = remove(file, rows, model=model, progress=progress)
-    prose = f"{file}: {len(rows):,} images are out; {parts.images:,} are left, in {parts.archive_bytes:,} bytes"
+    prose = f"{file}: {counted(len(rows), 'image', 'is')} out; {counted(parts.images, 'image', 'is')} left, "
+    prose += f"in {parts.archive_bytes:,} bytes"
     tell({"images_removed": len(rows), "bytes_saved": size - parts.archive_bytes} | sizes_of(parts), prose, as_json)

@@ -10,6 +10,7 @@ import typer
 from engram.cli.archives import ArchiveLocation, Force, LeftOutModel, sizes_of
 from engram.cli.terminal import Json, progress_bar, tell
 from engram.storage import shown
+from engram.words import counted
 
 Words = Annotated[
     list[str] | None,
@@ -69,7 +70,9 @@ def cat(
 
     with progress_bar("Joining", unit="images") as progress:
         parts = join(files, out, folders=folders, model=model, force=force, progress=progress)
-    prose = f"{out}: {parts.images:,} images of {len(files):,} archives in {parts.archive_bytes:,} bytes"
+    prose = (
+        f"{out}: {counted(parts.images, 'image')} of {counted(len(files), 'archive')} in {parts.archive_bytes:,} bytes"
+    )
     tell({"out": str(out), "joined": len(files)} | sizes_of(parts), prose, as_json)
 
 
@@ -90,7 +93,7 @@ def diff(
         "described_otherwise": found.described_otherwise,
     }
     lines = [f"{what.replace('_', ' ')}: {path}" for what, paths in named.items() for path in paths]
-    lines.append(f"{found.same:,} images are the same")
+    lines.append(f"{counted(found.same, 'image', 'is')} the same")
     tell({what: list(paths) for what, paths in named.items()} | {"same": found.same}, "\n".join(lines), as_json)
     if not found.is_none:
         raise typer.Exit(1)

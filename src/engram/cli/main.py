@@ -5,47 +5,77 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from collections.abc import Callable
 from types import FrameType
-from typing import NoReturn
+from typing import Annotated, NoReturn
 
 import typer
 
-from engram.cli import archives, compare, data, growing, looking, packing, reproduce, train
+from engram.cli import archives, compare, data, growing, looking, packing, repacking, reproduce, train
 from engram.cli.terminal import hear_notices
 from engram.errors import EngramError
+
+
+def _tell_version(asked: bool) -> None:
+    if asked:
+        from engram.version import described
+
+        typer.echo(described())
+        raise typer.Exit
+
 
 app = typer.Typer(
     help="Compress collections of small images with auto-associative networks.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command()(reproduce.reproduce)
-app.command()(compare.compare)
-app.command()(train.train)
-for verb in (
-    packing.pack,
-    growing.append,
-    growing.rm,
-    archives.unpack,
-    archives.info,
-    archives.verify,
-    archives.shard,
-    looking.ls,
-    looking.cat,
-    looking.diff,
-    looking.sheet,
-):
-    app.command()(verb)
-app.command("set")(growing.set_columns)
-app.command(context_settings={"ignore_unknown_options": True})(archives.get)  # so that -1 is told what it means
-app.add_typer(data.app, name="data")
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", help="Say what is installed, and end.", callback=_tell_version, is_eager=True)
+    ] = False,
+) -> None:
+    pass
+
+
+PANELS: dict[str, tuple[Callable[..., None], ...]] = {
+    "Archives": (
+        packing.pack,
+        archives.unpack,
+        archives.get,
+        looking.ls,
+        archives.info,
+        looking.sheet,
+        looking.diff,
+        archives.verify,
+    ),
+    "Changing archives": (
+        growing.append,
+        growing.rm,
+        growing.set_columns,
+        repacking.repack,
+        looking.cat,
+        archives.shard,
+    ),
+    "Training": (train.train,),
+    "Experiments": (compare.compare, reproduce.reproduce),
+}
+"""The verbs in the order in which a user needs them, as --help shows them."""
+for panel, verbs in PANELS.items():
+    for verb in verbs:
+        name = "set" if verb is growing.set_columns else verb.__name__
+        words = {"ignore_unknown_options": verb is archives.get}  # so that -1 is told what it means
+        app.command(name, rich_help_panel=panel, context_settings=words)(verb)
+app.add_typer(data.app, name="data", rich_help_panel="Training")
 
 
 GOES_ON = {
     "pack": "the same command with --resume goes on",
     "append": "the same command with --resume goes on",
+    "repack": "the same command with --resume goes on",
     "train": "the same command goes on",
     "reproduce": "the same command goes on with what was finished",
     "compare": "the same command goes on with what was finished",
@@ -79,7 +109,7 @@ def main() -> None:
         extra = {"torch": "train", "matplotlib": "report", "jinja2": "report"}.get(error.name or "")
         if extra is None:
             raise
-        print(f"engram: this needs {error.name}; `pip install engram[{extra}]` brings it", file=sys.stderr)
+        print(f"engram: this needs {error.name}; `pip install 'engram-images[{extra}]'` brings it", file=sys.stderr)
         sys.exit(1)
     except Interrupted as stop:
         goes_on = GOES_ON.get(sys.argv[1] if len(sys.argv) > 1 else "")

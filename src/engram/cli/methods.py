@@ -20,7 +20,6 @@ Method = Literal[
     "classifier",
     "judge",
     "pixel",
-    "transform",
     "spatial",
     "restoration",
 ]
@@ -38,15 +37,10 @@ _METHODS_OF: dict[str, tuple[str, ...]] = {
     "noise_strength": AUTO_ASSOCIATIVE,
     "effort": ("pixel",),
     "max_error": ("pixel", "restoration"),
-    "task": ("transform", "spatial"),
-    "task_weight": ("transform", "spatial"),
-    "bytes": ("transform",),
+    "task": ("spatial",),
+    "task_weight": ("spatial",),
 }
 _TRAINED = "epochs", "learning_rate", "batch_size", "precision"
-_INSTEAD = {
-    "bytes": "how many {method} takes is asked of `engram pack --bytes`",
-    "hidden": "the code of {method} is not set so",
-}
 
 
 def check_options(method: str, given: set[str]) -> None:
@@ -54,12 +48,10 @@ def check_options(method: str, given: set[str]) -> None:
     for name in sorted(given):
         option, methods = f"--{name.replace('_', '-')}", _METHODS_OF.get(name, (method,))
         if method not in methods:
-            instead = _INSTEAD.get(name, "not for {method}").format(method=method)
-            separator = "; " if name in _INSTEAD else ", "
-            raise UsageError(f"{option} is for {_listed(methods)}{separator}{instead}")
+            raise UsageError(f"{option} is for {_listed(methods)}, not for {method}")
         if name in _TRAINED and method in SOLVED:
             raise UsageError(f"{option} is for what is trained; {method} is solved at once")
-    if "start" in given and method in (*SOLVED, "transform"):
+    if "start" in given and method in SOLVED:
         raise UsageError(f"--start is for what is trained from weights; {method} starts from the images")
     if method == "restoration" and "max_error" not in given:
         raise UsageError("a restoration takes a --max-error, that of the pixel code")

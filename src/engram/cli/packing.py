@@ -13,6 +13,7 @@ import typer
 from engram.cli.archives import Force, pace, sizes_of
 from engram.cli.terminal import Json, stage_bars, tell
 from engram.storage import shown
+from engram.words import counted
 
 if TYPE_CHECKING:
     from engram.archive.engines import Engine
@@ -145,9 +146,9 @@ def pack(
             progress=progress,
         )
     sizes = done.info
-    prose = f"{shown(out)}: {sizes.images:,} images in {sizes.archive_bytes:,} bytes, "
+    prose = f"{shown(out)}: {counted(sizes.images, 'image')} in {sizes.archive_bytes:,} bytes, "
     prose += f"{sizes.bytes_per_image_with_model:.2f} bytes an image, {sizes.bytes_per_image:.2f} without the model"
-    prose += f"; {done.images_resumed:,} images were done already" if done.images_resumed else ""
+    prose += f"; {counted(done.images_resumed, 'image', 'was')} done already" if done.images_resumed else ""
     apart = "; the model is beside it" if sizes.model_bytes and not sizes.model_embedded else ""
     result = sizes_of(sizes) | done.as_dict() | pace(sizes.images, done.seconds)
     tell(result, f"{prose}, {done.seconds:.1f} s{apart}\n{done.in_words()}", as_json)

@@ -10,6 +10,7 @@ import typer
 
 from engram.cli.methods import Method, check_options, options_of
 from engram.cli.terminal import Json, progress_bar, tell
+from engram.words import counted
 
 if TYPE_CHECKING:
     from engram import models
@@ -28,11 +29,11 @@ def train(
         int | None,
         typer.Option(
             help="Default: 200 for the paper's networks; sparse and bidirectional 40, deep 20, stacked 10,"
-            " classifier 20, judge 16, restoration 6, spatial 40, pixel 60, transform 100."
+            " classifier 20, judge 16, restoration 16, spatial 40, pixel 60."
         ),
     ] = None,
     learning_rate: Annotated[float | None, typer.Option(help="Default: the method's recipe.")] = None,
-    batch_size: Annotated[int | None, typer.Option(help="Default: 64; judge and deep 256, transform 512.")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Default: 64; judge, deep and pixel 256.")] = None,
     hidden: Annotated[
         int | None,
         typer.Option(
@@ -67,18 +68,13 @@ def train(
     effort: Annotated[
         Literal["fast", "default", "best"] | None, typer.Option(help="Of pixel: the size of its network.")
     ] = None,
-    bytes_: Annotated[
-        float | None, typer.Option("--bytes", help="Of transform: bytes an image to train for; default 16.")
-    ] = None,
     bits: Annotated[
         float | None,
         typer.Option(help="Train on with the code rounded to this many bits a unit (mean), 40 epochs more."),
     ] = None,
     task: Annotated[
         str | None,
-        typer.Option(
-            metavar="MODEL", help="Of transform, spatial: a classifier whose view of the images is spared too."
-        ),
+        typer.Option(metavar="MODEL", help="Of spatial: a classifier whose view of the images is spared too."),
     ] = None,
     start: Annotated[
         Path | None, typer.Option(metavar="MODEL", help="A trained model of METHOD to train on, with its own options.")
@@ -97,11 +93,11 @@ def train(
     of the paper     cnn, ann, tied, and the classifier that judges them
     named in it      sparse, bidirectional, deep, stacked
     solved at once   pca, lda, isomap
-    engram's own     pixel, transform, spatial, restoration (after pixel),
-                     and judge, a strong classifier
+    engram's own     pixel, spatial, restoration (after pixel), and judge,
+                     a strong classifier
 
     A training that was stopped goes on where it was when the same command is given again: its state is kept in
-    MODEL.checkpoint until MODEL is complete. Of DATA that comes divided, the train half is used.
+    MODEL.checkpoint until MODEL is complete. Of DATA that comes divided, the split train is used.
 
     `torchrun --nproc-per-node 2 --max-restarts 3 -m engram train ...` trains in two processes, on one machine or many.
     """
@@ -109,12 +105,11 @@ def train(
     from engram.codecs.projection import PROJECTIONS
     from engram.datasets import source
     from engram.files import OutputExists
-    from engram.images import Splits
 
     begun = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0") != "0" or os.environ.get("RANK", "0") != "0"
     if out.exists() and not force and not begun:  # begun: another rank asks, or asked before torchrun started all anew
         raise OutputExists(f"{out} exists already; choose another name, or force it with --force")
-    own: dict[str, object] = {"bits": bits, "bytes": bytes_, "max_error": max_error, "effort": effort, "hidden": hidden}
+    own: dict[str, object] = {"bits": bits, "max_error": max_error, "effort": effort, "hidden": hidden}
     own |= {"task": task, "task_weight": task_weight, "widths": widths, "depth": depth, "code_channels": code_channels}
     own |= {"sparsity": sparsity, "noise": noise, "noise_strength": noise_strength, "start": start}
     own |= {"epochs": epochs, "learning_rate": learning_rate, "batch_size": batch_size, "precision": precision}
@@ -128,7 +123,6 @@ def train(
         "learning_rate": learning_rate,
         "batch_size": batch_size,
         "precision": precision,
-        "bytes_per_image": bytes_,
         "noise": noise,
         "noise_strength": noise_strength,
     }
@@ -148,8 +142,8 @@ def train(
     with joined(choose_device(device)) as ranks:
         with ranks.one_first(), progress_bar("Reading", unit="images", shown=ranks.is_first) as progress:
             images = source.load(data, progress)
-        if isinstance(images, Splits):
-            images = images.train
+        if "train" in images.splits:
+            images = images.split("train")
         if method in PROJECTIONS and not ranks.is_first:
             return  # what is solved is solved by one
         with progress_bar(f"Training {method}", unit="epochs", shown=ranks.is_first) as progress:
@@ -195,7 +189,7 @@ def _trained(out: Path, method: str, model: models.Model, images: int) -> tuple[
     code = f"a code of {result['code_numbers']} numbers" if result["code_numbers"] else "no code"
     prose = (
         f"{out}: {method}, {model.network.parameters:,} parameters, {code}; "
-        f"loss {losses[-1]:.5f} after {len(losses)} epochs on {images:,} images in {seconds:.1f} s"
+        f"loss {losses[-1]:.5f} after {counted(len(losses), 'epoch')} on {counted(images, 'image')} in {seconds:.1f} s"
     )
     return result, prose
 

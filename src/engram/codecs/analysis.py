@@ -6,7 +6,6 @@ Nothing that decides a decoded pixel comes from here.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import prod
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -15,7 +14,7 @@ from engram.coding import linear
 from engram.coding.linear import Floats
 from engram.errors import UsageError
 from engram.images import Pixels
-from engram.layers import Activation, Crop, Features, Layer, MaxPooling, Pad, Reshape, Shuffle, Skip, Unshuffle
+from engram.layers import Activation, Crop, Features, Layer, MaxPooling, Pad, Reshape, Shuffle, Unshuffle
 
 
 def floats_of(images: Pixels) -> Floats:
@@ -33,7 +32,6 @@ def pixels_of(floats: Floats) -> Pixels:
 
 def evaluate(layers: Sequence[Layer], x: Floats) -> Floats:
     """The activations after `layers`."""
-    start = x
     for layer in layers:
         match layer:
             case MaxPooling():
@@ -52,8 +50,6 @@ def evaluate(layers: Sequence[Layer], x: Floats) -> Floats:
             case Shuffle(size):
                 blocks = x.reshape(len(x), -1, size, size, *x.shape[2:]).transpose(0, 1, 4, 2, 5, 3)
                 x = blocks.reshape(len(x), -1, size * x.shape[2], size * x.shape[3])
-            case Skip():
-                x = np.concatenate([array.reshape(len(x), prod(array.shape[1:])) for array in (x, start)], axis=1)
             case Features():
                 raise UsageError("layers that take features of their places are evaluated by their own codec alone")
             case _:

@@ -118,14 +118,15 @@ class Codec(ABC):
             )
 
 
-def image_shape_of(config: Config) -> tuple[int, int, int]:
-    """config["image_shape"], checked: height and width 1 to 65535, channels 1 or 3. Raises CorruptModel."""
+def image_shape_of(config: Config, channels: Sequence[int] = (1, 3)) -> tuple[int, int, int]:
+    """config["image_shape"], checked: height and width 1 to 65535, and one of the channels. Raises CorruptModel."""
     shape = config.get("image_shape")
     if (
         isinstance(shape, list)
         and len(shape) == 3
         and all(type(side) is int and 1 <= side <= 65535 for side in shape)
-        and shape[2] in (1, 3)
+        and shape[2] in channels
     ):
         return shape[0], shape[1], shape[2]
-    raise CorruptModel(f"the codec's image_shape must be [height, width, 1 or 3], not {shape!r}")
+    words = " or ".join(map(str, channels))
+    raise CorruptModel(f"the codec's image_shape must be [height, width, {words}], not {shape!r}")

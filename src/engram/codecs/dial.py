@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import zlib
-from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from engram.codecs.candidate import Candidate, decibels
 from engram.codecs.choice import at_goal
 from engram.codecs.contract import Codec
 from engram.codecs.freeze import freeze
 from engram.codecs.goals import Fidelity, Goal, Quality, Size
+from engram.codecs.pixel.codec import came_back, squared_errors
 from engram.codecs.spatial.codec import Spatial
-from engram.codecs.transform.codec import Transform
 from engram.coding.grid import COARSEST, FINEST
 from engram.errors import UsageError
 from engram.images import ImageSet, Pixels
@@ -22,10 +22,7 @@ from engram.layers import Network
 LEAST_BITS, MOST_BITS = 0.05, 8.0
 SAMPLE = 1500
 """How many training images a quality is measured on."""
-STEPS, TOLERANCE_BYTES = 12, 0.03
-LEAST_STIFFNESS, MOST_STIFFNESS = 5.0, 500.0
-"""Of a transform code: with less it loses more than a network trained for that rate would."""
-
+STEPS = 12
 LARGEST_ERROR = 63
 """Of a pixel code."""
 ERRORS = tuple(sorted({round(LARGEST_ERROR * 0.9**power) for power in range(40)}, reverse=True))
@@ -42,7 +39,9 @@ def freeze_to_bytes(network: Network, training: ImageSet, bytes_per_image: float
     Raises OutOfReach where that is less or more than the code can take.
     """
     if network.prior:
-        return _of_one_rate(network, training, bytes_per_image)
+        codec = freeze(network, training)
+        assert isinstance(codec, Spatial)
+        return at_step(codec, Size(bytes_per_image), sample_of(training))
     units = network.code_numbers
     least, most = (bits * units / 8 for bits in (LEAST_BITS, MOST_BITS))
     if not least <= bytes_per_image <= most:
@@ -51,30 +50,6 @@ def freeze_to_bytes(network: Network, training: ImageSet, bytes_per_image: float
             f"image, not {bytes_per_image:g}; train a network with another code size"
         )
     return freeze(network, training, bits=8 * bytes_per_image / units)
-
-
-def _of_one_rate(network: Network, training: ImageSet, bytes_per_image: float) -> Codec:
-    """The codec of a network that was trained for one rate, made thrifty where somewhat less is asked for."""
-    codec, sample = freeze(network, training), sample_of(training)
-    if isinstance(codec, Spatial):
-        return at_step(codec, Size(bytes_per_image), sample)
-    assert isinstance(codec, Transform)
-    reached = _bytes(codec, sample)
-    least = min(reached, _bytes(replace(codec, stiffness=LEAST_STIFFNESS), sample))
-    if not least * (1 - TOLERANCE_BYTES) <= bytes_per_image <= reached * (1 + TOLERANCE_BYTES):
-        raise OutOfReach(
-            f"{network.method} was trained for one rate; on images like these it takes {least:.2f} to {reached:.2f} "
-            f"bytes an image, not {bytes_per_image:g}; train one with --bytes {bytes_per_image:g}"
-        )
-    if reached <= bytes_per_image:
-        return codec
-    low, high = LEAST_STIFFNESS, MOST_STIFFNESS
-    for _ in range(STEPS):
-        middle = (low * high) ** 0.5
-        low, high = (
-            (low, middle) if _bytes(replace(codec, stiffness=middle), sample) > bytes_per_image else (middle, high)
-        )
-    return replace(codec, stiffness=low)
 
 
 def at_step(codec: Spatial, goal: Goal, sample: Pixels) -> Spatial:
@@ -86,10 +61,6 @@ def at_step(codec: Spatial, goal: Goal, sample: Pixels) -> Spatial:
         raise OutOfReach(f"on images like these, this spatial model takes {low} to {high}; ask for something between")
     assert isinstance(found.codec, Spatial)
     return found.codec
-
-
-def _bytes(codec: Codec, sample: Pixels) -> float:
-    return len(codec.encode(sample)) / len(sample)
 
 
 def sample_of(training: ImageSet) -> Pixels:
@@ -113,8 +84,6 @@ def freeze_to_psnr(network: Network, training: ImageSet, psnr_db: float, images:
             f"{network.method} reaches {best:.2f} dB on images like these, not {psnr_db:g}; "
             "train it longer or with a larger code, or pack with --lossless"
         )
-    if network.prior:
-        return codec
     low, high = LEAST_BITS, MOST_BITS
     for _ in range(STEPS):
         middle = (low * high) ** 0.5
@@ -133,13 +102,17 @@ def _recovered(codec: Codec, sample: Pixels) -> Pixels:
 
 def rounded(images: Pixels, max_error: int) -> Pixels:
     """The images as every pixel code of this largest error gives them back."""
-    step = 2 * max_error + 1
-    return np.minimum((images.astype(np.int64) + max_error) // step * step, 255).astype(np.uint8)
+    return came_back(2 * max_error + 1)[images]
 
 
 def largest_error_for(goal: Fidelity, originals: Pixels) -> int:
     """The largest of ERRORS that a pixel code may make and still meet the goal; 0 where it may make none."""
     return next((error for error in ERRORS if goal.is_kept(originals, rounded(originals, error))), 0)
+
+
+def largest_error_of(goal: Quality, counts: NDArray[np.float64]) -> int:
+    """The same of images of which counts[n, 256] say how often each has each value, or how much that counts."""
+    return next((error for error in ERRORS if goal.suffices(squared_errors(counts, 2 * error + 1))), 0)
 
 
 def deflated_bytes(images: Pixels, max_error: int) -> float:

@@ -18,8 +18,6 @@ from engram.codecs.shaping import shape_noise
 from engram.codecs.spatial.codec import Spatial
 from engram.codecs.spatial.freezing import freeze_spatial
 from engram.codecs.synthesis import Synthesis
-from engram.codecs.transform.codec import Transform
-from engram.codecs.transform.freezing import freeze_transform
 from engram.coding.integer import Integers
 from engram.coding.linear import Floats
 from engram.errors import CorruptData, UsageError
@@ -41,14 +39,14 @@ WIDEST = 1 << 12
 
 def freeze(
     trained: Model | Network, training: ImageSet, *, bits: float | None = None, loss_db: float = 0.03
-) -> Frozen | Transform | Spatial | Pixel:
+) -> Frozen | Spatial | Pixel:
     """The codec of a trained network, its steps and tables fitted on training images. It needs no torch.
 
     bits: the mean rate of a code unit on these images, so an image takes about units * bits / 8 bytes; 3 if it is not
-    said, and for a network with a prior, which was trained for one rate, nothing to be said. loss_db: by how much whole
-    numbers in the synthesis may lower the PSNR, against the float network at equal symbols; a smaller loss makes a
-    larger model. Raises UsageError where images or figures do not fit, CannotFreeze for a network without an integer
-    form.
+    said, and nothing to be said for a network with a prior, whose rate follows from a step that is chosen later.
+    loss_db: by how much whole numbers in the synthesis may lower the PSNR, against the float network at equal symbols;
+    a smaller loss makes a larger model. Raises UsageError where images or figures do not fit, CannotFreeze for a
+    network without an integer form.
     """
     if not loss_db > 0:
         raise UsageError(f"loss_db must be above 0, not {loss_db}: whole numbers always lose a little")
@@ -64,17 +62,11 @@ def freeze(
     return _without_prior(network, training, BITS if bits is None else bits, loss_db)
 
 
-def _with_prior(network: Network, training: ImageSet, bits: float | None, loss_db: float) -> Transform | Spatial:
+def _with_prior(network: Network, training: ImageSet, bits: float | None, loss_db: float) -> Spatial:
     if bits is not None:
-        if network.method == "spatial":
-            raise UsageError("no bits a unit can be asked of spatial; ask for bytes an image, or for a PSNR")
-        raise UsageError(
-            f"{network.method} was trained for one rate, so no bits a unit can be asked of it; "
-            "train another for another rate, with `engram train --bytes`"
-        )
+        raise UsageError(f"no bits a unit can be asked of {network.method}; ask for bytes an image, or for a PSNR")
     _check_images(network, training)
-    freezing = freeze_spatial if network.method == "spatial" else freeze_transform
-    codec = freezing(network, training, loss_db)
+    codec = freeze_spatial(network, training, loss_db)
     _check_readable(network, codec)
     return codec
 
@@ -88,7 +80,7 @@ def _without_prior(network: Network, training: ImageSet, bits: float, loss_db: f
     return codec
 
 
-def _check_readable(network: Network, codec: Frozen | Transform | Spatial) -> None:
+def _check_readable(network: Network, codec: Frozen | Spatial) -> None:
     """Raises CannotFreeze where a reader would refuse the codec's model."""
     try:
         codec.from_config(codec.config(), codec.model)

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from typing import final
 
 import numpy as np
+from numpy.typing import NDArray
 
-from engram.codecs.candidate import Candidate
+from engram.codecs.candidate import Candidate, mean_squares
 from engram.codecs.contract import Codec
 from engram.images import Pixels
 
@@ -95,7 +96,6 @@ class Fidelity(Goal):
     def is_kept(self, originals: Pixels, recovered: Pixels) -> bool:
         """Whether images that came back are good enough."""
 
-    @final
     def is_met(self, candidate: Candidate) -> bool:
         return candidate.codec.lossless or self.is_kept(candidate.measured, candidate.recovered)
 
@@ -111,11 +111,17 @@ class Quality(Fidelity):
     psnr_db: float
     images: int = 0
 
+    def is_met(self, candidate: Candidate) -> bool:
+        return candidate.codec.lossless or self.suffices(candidate.errors)
+
     def is_kept(self, originals: Pixels, recovered: Pixels) -> bool:
-        count = len(originals)
+        return self.suffices(mean_squares(originals, recovered))
+
+    def suffices(self, errors: NDArray[np.float64]) -> bool:
+        """Whether the mean squared errors of some images are small enough."""
+        count = len(errors)
         if not count:
             return True
-        errors = np.square(recovered.astype(np.float64) - originals).reshape(count, -1).mean(1)
         unseen = math.sqrt(max(0.0, 1 - count / self.images)) if self.images else 0.0
         spread = errors.std(ddof=1) if count > 1 else errors.mean()  # of one, that of an exponential distribution
         doubt = SURE * unseen * spread / math.sqrt(count) if unseen else 0.0

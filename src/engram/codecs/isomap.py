@@ -38,7 +38,7 @@ def fit_isomap(training: ImageSet, units: int, seed: int = 0) -> tuple[Network, 
     try:
         from sklearn.manifold import Isomap
     except ImportError as error:
-        raise MissingLibrary("isomap needs scikit-learn; `pip install 'engram[compare]'` installs it") from error
+        raise MissingLibrary("isomap needs scikit-learn; `pip install 'engram-images[compare]'` installs it") from error
 
     height, width, channels = training.image_shape
     count, landmarks = len(training), min(LANDMARKS, len(training) * 3 // 4)

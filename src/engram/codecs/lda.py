@@ -21,7 +21,7 @@ def fit_lda(training: ImageSet, units: int | None = None) -> Network:
     try:
         from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
     except ImportError as error:
-        raise MissingLibrary("lda needs scikit-learn; `pip install 'engram[compare]'` installs it") from error
+        raise MissingLibrary("lda needs scikit-learn; `pip install 'engram-images[compare]'` installs it") from error
 
     height, width, channels = training.image_shape
     pixels = height * width * channels

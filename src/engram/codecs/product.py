@@ -92,7 +92,7 @@ def _clustered(
         from sklearn.cluster import KMeans
     except ImportError as error:
         raise MissingLibrary(
-            "product quantisation needs scikit-learn; `pip install 'engram[compare]'` installs it"
+            "product quantisation needs scikit-learn; `pip install 'engram-images[compare]'` installs it"
         ) from error
 
     with warnings.catch_warnings():

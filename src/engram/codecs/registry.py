@@ -7,11 +7,11 @@ import re
 from engram.codecs.contract import Codec
 from engram.codecs.frozen import Frozen
 from engram.codecs.jpeg.codec import JpegCoefficients
+from engram.codecs.picture_files import PictureFiles
 from engram.codecs.pixel.codec import Pixel
 from engram.codecs.raw import Raw
 from engram.codecs.restored.codec import Restored
 from engram.codecs.spatial.codec import Spatial
-from engram.codecs.transform.codec import Transform
 from engram.errors import UsageError
 
 _codecs: dict[str, type[Codec]] = {}
@@ -47,8 +47,8 @@ def ids() -> tuple[str, ...]:
 
 register(Frozen)
 register(JpegCoefficients)
+register(PictureFiles)
 register(Pixel)
 register(Raw)
 register(Restored)
 register(Spatial)
-register(Transform)

@@ -26,7 +26,7 @@ from engram.coding import linear
 from engram.coding.linear import Floats, Linear
 from engram.errors import CorruptData
 from engram.images import Pixels
-from engram.layers import Convolution, Crop, Dense, Reshape, Shape, Skip, TransposedConvolution, Weights
+from engram.layers import Convolution, Crop, Dense, Reshape, Shape, TransposedConvolution, Weights
 
 Integers = NDArray[np.int64]
 
@@ -122,7 +122,6 @@ def with_numbers(linear: Linear, weight: NDArray[Any], bias: NDArray[Any]) -> Li
 
 
 IntegerLayers = tuple[IntegerLayer | Crop | Reshape, ...]
-SkippingLayers = tuple[IntegerLayer | Crop | Reshape | Skip, ...]
 
 
 class IntegerNetwork:
@@ -133,10 +132,10 @@ class IntegerNetwork:
     """
 
     def __init__(
-        self, code_shape: Shape, largest: Integers, layers: SkippingLayers, image_shape: tuple[int, int, int]
+        self, code_shape: Shape, largest: Integers, layers: IntegerLayers, image_shape: tuple[int, int, int]
     ) -> None:
         self.code_shape, self.image_shape = code_shape, image_shape
-        self.layers = list[IntegerLayer | Crop | Reshape | Skip]()
+        self.layers = list[IntegerLayer | Crop | Reshape]()
         height, width, channels = image_shape
         shape, limits, self._volume, ends = code_shape, largest, prod(code_shape), (0, EXACT32)
         if largest.max() >= EXACT32:
@@ -154,13 +153,11 @@ class IntegerNetwork:
                 shape = layer.linear.shape_after(shape)
                 limits = np.broadcast_to(np.abs(ends).max(), prod(shape))
             else:
-                _check_view(layer, shape, code_shape)
+                _check_view(layer, shape)
                 self.layers.append(layer)
                 shape = layer.shape_after(shape)
                 if isinstance(layer, Crop):
                     limits = np.broadcast_to(limits.max(), prod(shape))
-                elif isinstance(layer, Skip):
-                    limits = np.concatenate([limits, largest])
         if shape != (channels, height, width) or ends[0] < 0 or ends[1] > 255:
             raise MisfitNetwork(
                 f"the last layer gives {list(shape)} numbers from {ends[0]} to {ends[1]}, "
@@ -172,15 +169,12 @@ class IntegerNetwork:
         pixels = np.empty((len(codes), height, width, channels), np.uint8)
         chunk = max(1, _CHUNK // self._volume)
         for first in range(0, len(codes), chunk):
-            part = codes[first : first + chunk].reshape(-1, prod(self.code_shape)).astype(np.float32)
-            x = part.reshape(-1, *self.code_shape)
+            x = codes[first : first + chunk].reshape(-1, *self.code_shape).astype(np.float32)
             for layer in self.layers:
                 if isinstance(layer, IntegerLayer):
                     x = layer(x)
                 elif isinstance(layer, Crop):
                     x = x[:, :, : layer.height, : layer.width]
-                elif isinstance(layer, Skip):
-                    x = np.concatenate([x.reshape(len(x), prod(x.shape[1:])), part], axis=1)
                 else:
                     x = x.reshape(len(x), *layer.shape)
             pixels[first : first + chunk] = x.transpose(0, 2, 3, 1)
@@ -232,10 +226,8 @@ def _volume(layer: Linear, shape: Shape) -> int:
     return volume
 
 
-def _check_view(layer: Crop | Reshape | Skip, shape: Shape, code_shape: Shape) -> None:
-    """Raises MisfitNetwork unless the layer can take numbers of this shape, from codes of that."""
-    if isinstance(layer, Skip) and layer.size != prod(code_shape):
-        raise MisfitNetwork(f"a skip connection of {layer.size} numbers cannot come from codes of {list(code_shape)}")
+def _check_view(layer: Crop | Reshape, shape: Shape) -> None:
+    """Raises MisfitNetwork unless the layer can take numbers of this shape."""
     if isinstance(layer, Reshape) and prod(layer.shape) != prod(shape):
         raise MisfitNetwork(f"{list(shape)} numbers cannot take the shape {list(layer.shape)}")
     if isinstance(layer, Crop) and (len(shape) != 3 or layer.height > shape[1] or layer.width > shape[2]):

@@ -37,6 +37,8 @@ from engram.kinds import AnyPixels, kind_of
 from engram.table import column_of
 
 _MOST_UNNAMED_CLASSES = 1 << 16
+_MOST_HEADER_BYTES = 1 << 16
+"""Of a .npy; NumPy itself parses no more than 10,000."""
 _BROKEN = (ValueError, EOFError, SyntaxError, RuntimeError, tokenize.TokenError, zipfile.BadZipFile, zlib.error)
 """What NumPy and zipfile raise at bytes that are not theirs."""
 
@@ -163,8 +165,10 @@ def _zipped(path: Path, images_key: str, labels_key: str) -> dict[str, Stream]:
     arrays, found = dict[str, NDArray[Any]](), dict[str, Stream]()
     with zipfile.ZipFile(path) as archive:
         members = {member.filename.removesuffix(".npy"): member for member in archive.infolist()}
+        size = path.stat().st_size
         for member in members.values():
-            if member.file_size > LARGEST_EXPANSION * max(1, member.compress_size):
+            most = member.compress_size * (1 if member.compress_type == zipfile.ZIP_STORED else LARGEST_EXPANSION)
+            if member.compress_size > size or member.file_size > most:
                 raise BrokenArrayFile(
                     f"{path}: {member.filename} declares {member.file_size:,} bytes, more than it can hold"
                 )
@@ -250,9 +254,17 @@ def _parse(data: bytes, source: Path) -> NDArray[Any]:
 
 def _header(file: IO[bytes], length: int, source: Path) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
     """Shape, Fortran order and type of a .npy, which must fill the rest of the file exactly."""
-    version = npy.read_magic(file)
+    version, start = npy.read_magic(file), file.tell()
+    if version != (1, 0):  # NumPy takes room for what is claimed
+        claimed = int.from_bytes(file.read(4), "little")
+        if claimed > _MOST_HEADER_BYTES:
+            raise ValueError(f"a header of {claimed:,} bytes")
+        file.seek(start)
     read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
-    shape, fortran, dtype = read(file)
+    try:
+        shape, fortran, dtype = read(file)
+    except (TypeError, MemoryError) as error:  # keys of two types, and what is nested beyond what Python parses
+        raise ValueError(f"its header is no dictionary of shape, order and type: {error}") from None
     if dtype.hasobject:
         raise NotImages(f"{source}: holds Python objects, which are never unpickled; save an array of numbers")
     if not dtype.itemsize or min(shape, default=0) < 0 or math.prod(shape) * dtype.itemsize != length - file.tell():

@@ -24,7 +24,7 @@ def parquet_library() -> Any:
     try:
         from pyarrow import parquet
     except ModuleNotFoundError:
-        raise MissingLibrary("Parquet files need pyarrow; `pip install 'engram[parquet]'` brings it") from None
+        raise MissingLibrary("Parquet files need pyarrow; `pip install 'engram-images[parquet]'` brings it") from None
     return parquet
 
 

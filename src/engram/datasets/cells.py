@@ -22,6 +22,8 @@ MOST_GROUPS = 256
 """About how many groups there are, at most: each has a description of its own."""
 LARGEST = 256
 """The side of a cell, at most."""
+MOST_BYTES = 1 << 28
+"""Of the pixels of a square that holds a picture which is kept as a file."""
 
 Sizes = NDArray[np.int32]
 """int32[n, 2]: the height and width of each picture."""
@@ -29,12 +31,21 @@ Sizes = NDArray[np.int32]
 
 @dataclass(frozen=True, eq=False)
 class Group:
-    """Pictures whose cells have one kind and size, (height, width): their rows, rising, and their sizes."""
+    """Pictures whose cells have one kind and size, (height, width): their rows, rising, and their sizes.
+
+    of_files: whether the cells are the pictures' files; then no picture is larger than the size.
+    """
 
     kind: Kind
     size: tuple[int, int]
     rows: NDArray[np.int64]
     sizes: Sizes
+    of_files: bool = False
+
+    def as_files(self) -> Group:
+        """The same pictures, as files."""
+        height, width = self.sizes.max(axis=0).tolist()
+        return Group(self.kind, (height, width), self.rows, self.sizes, True)
 
     @cached_property
     def first_cells(self) -> NDArray[np.int64]:
@@ -58,18 +69,43 @@ class Group:
         return len(self.rows) == len(sizes) and bool((self.sizes == self.size).all())
 
 
-def share(sizes: Sizes, kinds: Sequence[Kind], kind_numbers: NDArray[np.uint8], fewest: int = FEWEST) -> list[Group]:
+def may_be_files(sizes: Sizes, kinds: Sequence[Kind], kind_numbers: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Which pictures are small enough to be kept as files: a square that holds one is within MOST_BYTES."""
+    pixel_bytes = np.array([kind.channels * kind.bits // 8 for kind in kinds] or [1])[kind_numbers]
+    found: NDArray[np.bool_] = sizes.max(axis=1, initial=0).astype(np.int64) ** 2 * pixel_bytes <= MOST_BYTES
+    return found
+
+
+def share(
+    sizes: Sizes,
+    kinds: Sequence[Kind],
+    kind_numbers: NDArray[np.uint8],
+    fewest: int = FEWEST,
+    kept: NDArray[np.bool_] | None = None,
+) -> list[Group]:
     """Every picture in one group; the groups in the order of their first pictures.
+
+    kept: those that are in groups of files, which are of similar sizes.
 
     Pictures of one size share a group of that size, if there are `fewest` of them. Those that are left are asked again
     with their sides rounded up to multiples of 8, then of 16, of 32 and so on, until all are placed; the last group
     takes however few are left. Cells are as large as their pictures need, and no larger than LARGEST.
     """
     found, fewest = list[Group](), max(fewest, len(sizes) // MOST_GROUPS)
+    kept = np.zeros(len(sizes), bool) if kept is None else kept
     for number, kind in enumerate(kinds):
-        rows = np.flatnonzero(kind_numbers == number)
-        found += _share(sizes, rows, kind, fewest)
+        mine = kind_numbers == number
+        found += _share(sizes, np.flatnonzero(mine & ~kept), kind, fewest)
+        found += _share_files(sizes, np.flatnonzero(mine & kept), kind)
     return sorted(found, key=lambda group: int(group.rows[0]))
+
+
+def _share_files(sizes: Sizes, rows: NDArray[np.int64], kind: Kind) -> list[Group]:
+    """Groups of files: each side up to LARGEST, or up to 4, 16 or 64 times that."""
+    classes = np.ceil(np.log2(np.maximum(sizes[rows], LARGEST) / LARGEST) / 2).astype(np.int64)
+    _, group = np.unique(classes, axis=0, return_inverse=True)
+    members = [rows[group.reshape(-1) == number] for number in range(group.max(initial=-1) + 1)]
+    return [Group(kind, (1, 1), some, sizes[some]).as_files() for some in members]
 
 
 def _share(sizes: Sizes, left: NDArray[np.int64], kind: Kind, fewest: int) -> list[Group]:

@@ -13,15 +13,13 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from engram.datasets.cells import LARGEST, Group, cut, share
+from engram.datasets.cells import LARGEST, Group, cut, may_be_files, share
 from engram.datasets.notices import Notice
-from engram.datasets.stream import Stream, as_slice, in_pieces, without_pixels
+from engram.datasets.stream import Stream, in_pieces, without_pixels
 from engram.errors import UsageError
-from engram.images import ImageSet, Splits, classes_of
+from engram.images import ImageSet, classes_of
 from engram.kinds import KINDS, AnyPixels, Kind
 from engram.table import Column, joined, missing
-
-_LEFT_OUT = "in neither of the splits train and test: left out"
 
 
 class MixedSizes(UsageError):
@@ -38,6 +36,8 @@ class Collection(ABC):
     name: what messages call it. table: their columns. sizes: int32[n, 2], height and width of each. kinds: those that
     there are; kind_numbers: uint8[n], which of them each is of. notices: what is done to pictures so that they can be
     taken. files: what is kept beside them, by its path. is_lossy: whether they have lost something already.
+    as_files: bool[n], which come back as the files that they are, where nothing may be lost: JPEG files; None for none.
+    notices_with_files: the notices then.
     """
 
     name: str
@@ -46,8 +46,10 @@ class Collection(ABC):
     kinds: tuple[Kind, ...]
     kind_numbers: NDArray[np.uint8]
     notices: tuple[Notice, ...] = ()
+    notices_with_files: tuple[Notice, ...] | None = None
     files: dict[str, bytes]
     is_lossy: bool = False
+    as_files: NDArray[np.bool_] | None = None
 
     @abstractmethod
     def read(self, rows: NDArray[np.int64]) -> Sequence[AnyPixels]:
@@ -56,6 +58,14 @@ class Collection(ABC):
     @abstractmethod
     def where(self, row: int) -> str:
         """What messages call a picture."""
+
+    def read_files(self, rows: NDArray[np.int64]) -> list[bytes]:
+        """The files of some pictures, of those that have a size in `file_sizes`."""
+        raise NotImplementedError
+
+    def file_sizes(self) -> NDArray[np.int64]:
+        """int64[n]: the bytes of the file that each picture is; 0 where it is none, or one of several in a file."""
+        return np.zeros(len(self), np.int64)
 
     def __len__(self) -> int:
         return len(self.sizes)
@@ -77,12 +87,18 @@ class Collection(ABC):
         paths = None if path is None else tuple(path.values)
         return ImageSet(without_pixels((len(rows), *shape)), labels, class_names, paths, table)
 
-    def groups(self) -> list[Group]:
-        """Every picture in one group of cells; one group of no pictures where there are none."""
-        if self.is_uniform and self.sizes.max(initial=0) <= LARGEST:
+    def groups(self, with_files: bool = False) -> list[Group]:
+        """Every picture in one group of cells; one group of no pictures where there are none.
+
+        with_files: those in `as_files` are in groups of files.
+        """
+        kept = np.zeros(len(self), bool)
+        if with_files and self.as_files is not None:
+            kept = self.as_files & may_be_files(self.sizes, self.kinds, self.kind_numbers)
+        if self.is_uniform and self.sizes.max(initial=0) <= LARGEST and not kept.any():
             height, width = self._size()
             return [Group(self.kinds[0], (height, width), np.arange(len(self)), self.sizes)]
-        return share(self.sizes, self.kinds, self.kind_numbers)
+        return share(self.sizes, self.kinds, self.kind_numbers, kept=kept)
 
     def _size(self) -> tuple[int, int]:
         """(height, width) of all pictures, where they have one."""
@@ -93,25 +109,8 @@ class Collection(ABC):
         """The cells of a group, as a stream of one size."""
         return _Cells(self, group)
 
-    def streams(self, split: str = "") -> tuple[Stream, ...]:
-        """All pictures as streams of one size, gray or RGB: those of train and of test where it comes divided.
-
-        split: one of these, or another split, alone. Gray beside RGB becomes RGB. Raises MixedSizes, NoSuchSplit.
-        """
-        column = self.table.get("split")
-        if split:
-            if column is None or column.type != "category" or split not in column.categories:
-                raise NoSuchSplit(f"{self.name} has no split {split!r}; leave out :{split}")
-            return (self._stream(np.flatnonzero(column.mask(split))),)
-        if column is None or not all(column.mask(half).any() for half in Splits._fields):
-            return (self._stream(np.arange(len(self))),)
-        others = np.flatnonzero(~column.mask(list(Splits._fields)))
-        if len(others):
-            warnings.warn(Notice(_LEFT_OUT, len(others), len(self), self.where(int(others[0]))), stacklevel=3)
-        return tuple(self._stream(np.flatnonzero(column.mask(half))) for half in Splits._fields)
-
-    def _stream(self, rows: NDArray[np.int64]) -> Stream:
-        """Some pictures as a stream. Raises MixedSizes."""
+    def stream(self) -> Stream:
+        """All pictures as one stream, gray or RGB; gray beside RGB becomes RGB. Raises MixedSizes."""
         if not (self.sizes == self.sizes[:1]).all():
             other = int((self.sizes != self.sizes[0]).any(axis=1).argmax())
             sizes = [f"{width} x {height}" for height, width in self.sizes[[0, other]].tolist()]
@@ -127,8 +126,8 @@ class Collection(ABC):
         if len(names) == 2:
             gray = np.flatnonzero(self.kind_numbers == self.kinds.index(KINDS["gray"]))
             what = "gray beside colour: made RGB"
-            warnings.warn(Notice(what, len(gray), len(self), self.where(int(gray[0]))), stacklevel=4)
-        return _Alike(self, rows, 1 if names == {"gray"} else 3)
+            warnings.warn(Notice(what, len(gray), len(self), self.where(int(gray[0]))), stacklevel=3)
+        return _Alike(self, 1 if names == {"gray"} else 3)
 
 
 class OfStreams(Collection):
@@ -178,18 +177,20 @@ class OfStreams(Collection):
             return self.parts[0] if len(self.parts) == 1 else _Chained(self.parts)
         return super().cells(group)
 
-    def streams(self, split: str = "") -> tuple[Stream, ...]:
-        if split and split not in self.splits:
+    def part(self, split: str) -> Stream:
+        """That of a split. Raises NoSuchSplit."""
+        if split not in self.splits:
             known = f"it has {', '.join(self.splits)}" if self.splits else f"leave out :{split}"
             raise NoSuchSplit(f"{self.name} has no split {split!r}; {known}")
-        if split:
-            return (self.parts[self.splits.index(split)],)
-        if len(self.parts) == 1 or set(Splits._fields) - set(self.splits):
-            return self.parts[:1] if len(self.parts) == 1 else (_Chained(self.parts),)
-        if others := [name for name in self.splits if name not in Splits._fields]:
-            count = len(self.parts[self.splits.index(others[0])])
-            warnings.warn(Notice(_LEFT_OUT, count, len(self), f"the split {others[0]}"), stacklevel=3)
-        return tuple(self.parts[self.splits.index(half)] for half in Splits._fields)
+        return self.parts[self.splits.index(split)]
+
+    def stream(self) -> Stream:
+        if len(self.parts) == 1:
+            return self.parts[0]
+        if not self.is_uniform:
+            shapes = " and ".join("{} x {}".format(*part.image_shape) for part in self.parts)
+            raise MixedSizes(f"{self.name} has splits of images of {shapes}; take one of them, {self.name}:SPLIT")
+        return _Chained(self.parts, self._known(np.arange(len(self)), self.parts[0].image_shape))
 
 
 class OfPictures(Collection):
@@ -233,25 +234,25 @@ def part_kind(images: AnyPixels) -> Kind:
 class _Alike(Stream):
     """Pictures of one size, gray or RGB."""
 
-    def __init__(self, collection: Collection, rows: NDArray[np.int64], channels: int) -> None:
-        self._collection, self._rows, self._channels = collection, rows, channels
+    def __init__(self, collection: Collection, channels: int) -> None:
+        self._collection, self._channels = collection, channels
         self.name = collection.name
         height, width = collection.sizes[0].tolist() if len(collection) else (1, 1)
-        self.known = collection._known(rows, (height, width, channels))
+        self.known = collection._known(np.arange(len(collection)), (height, width, channels))
 
     def pixels(self, rows: range) -> Iterator[NDArray[np.uint8]]:
         for some in in_pieces(rows, self.image_shape):
-            found = self._collection.read(self._rows[as_slice(some)])
+            found = self._collection.read(np.arange(some.start, some.stop, some.step))
             yield np.stack([each if each.shape[2] == self._channels else each.repeat(3, 2) for each in found])
 
 
 class _Chained(Stream):
-    """Streams of one size, one after another; without what is known of them."""
+    """Streams of one size, one after another. known: what is known of all of them, if that is asked for."""
 
-    def __init__(self, parts: Sequence[Stream]) -> None:
+    def __init__(self, parts: Sequence[Stream], known: ImageSet | None = None) -> None:
         self._parts, self.name = parts, parts[0].name
-        rows = sum(map(len, parts))
-        self.known = ImageSet(without_pixels((rows, *parts[0].image_shape), parts[0].known.images.dtype))
+        shape = (sum(map(len, parts)), *parts[0].image_shape)
+        self.known = known or ImageSet(without_pixels(shape, parts[0].known.images.dtype))
 
     def pixels(self, rows: range) -> Iterator[NDArray[np.uint8]]:
         first = 0

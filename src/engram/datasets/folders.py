@@ -20,15 +20,15 @@ from engram.datasets.collection import Collection, NoSuchSplit
 from engram.datasets.kinds import ChangedPicture, read_frames
 from engram.datasets.listing import SPLITS, Listing, is_metadata, is_picture, listed
 from engram.datasets.metadata import read_metadata
-from engram.datasets.names import check_class_names, class_of, files_of, folder_of
-from engram.datasets.notices import Notice
+from engram.datasets.names import check_class_names, class_of, file_of, files_of, folder_of
+from engram.datasets.notices import LEFT_OUT, Notice, is_left_out
 from engram.datasets.pictures import check_quality, encode_picture, in_threads
 from engram.datasets.progress import Progress, shifted
 from engram.datasets.survey import Survey, survey
-from engram.datasets.tree import SUFFIXES, Folder, Tree
+from engram.datasets.tree import SUFFIXES, Folder, Held, Tree
 from engram.errors import UsageError
 from engram.files import OutputExists, replacing_folder
-from engram.images import ImageSet, Splits, classes_of
+from engram.images import ImageSet, classes_of
 from engram.kinds import AnyPixels, kind_of
 from engram.table import Column, categories, column_of, texts
 
@@ -69,20 +69,34 @@ def collection(
             raise NoSuchSplit(f"{tree.name} has no split {split!r}, only {', '.join(known) or 'all in one'}")
         rows = np.flatnonzero(column.mask(split))
     looked = survey(tree, [found.pictures[row] for row in rows.tolist()], progress, frames, skip_broken)
-    notices = (*looked.notices, *metadata.notices, *found.notices(), *_folding(found.pictures))
-    return OfFiles(tree, looked, {n: column[rows] for n, column in table.items()}, metadata.files, notices)
+    files = metadata.files | ({LEFT_OUT: looked.left_out.encode()} if looked.left_out else {})
+    notices = (*metadata.notices, *found.notices())
+    return OfFiles(tree, looked, {n: column[rows] for n, column in table.items()}, files, notices)
 
 
-def _folding(paths: Sequence[str]) -> tuple[Notice, ...]:
-    """What is to be told of paths that differ in case alone."""
-    seen, alike = set[str](), list[str]()
-    for path in paths:
-        folded = path.casefold()
-        if folded in seen:
-            alike.append(path)
-        seen.add(folded)
-    what = "paths that differ in case alone: where a disk folds case, files get a number"
-    return (Notice(what, len(alike), len(paths), alike[0]),) if alike else ()
+def _colliding(paths: Sequence[str], kept: NDArray[np.bool_]) -> tuple[Notice, ...]:
+    """What is to be told of pictures that would come back as one file. kept: which come back as the files they are."""
+    files = [file_of(path, ".png", keeps) for path, keeps in zip(paths, kept.tolist(), strict=True)]
+    same = _repeated(files)
+    folded = {row: first for row, first in _repeated([file.casefold() for file in files]).items() if row not in same}
+    told = {
+        "pictures that come back as PNG files of one name: all but one of them get a longer name": same,
+        "paths that differ in case alone: where a disk folds case, files get a number": folded,
+    }
+    return tuple(
+        Notice(what, len(rows), len(paths), " and ".join(paths[row] for row in reversed(next(iter(rows.items())))))
+        for what, rows in told.items()
+        if rows
+    )
+
+
+def _repeated(names: Sequence[str]) -> dict[int, int]:
+    """Where a name stands that stood before, and where it stood first."""
+    seen, found = dict[str, int](), dict[int, int]()
+    for row, name in enumerate(names):
+        if (first := seen.setdefault(name, row)) != row:
+            found[row] = first
+    return found
 
 
 class OfFiles(Collection):
@@ -102,10 +116,15 @@ class OfFiles(Collection):
             for row in np.flatnonzero(looked.several).tolist():  # as many digits as the last has: their order is kept
                 paths[row] = f"{paths[row]}#{looked.frames[row]:0{len(str(last[row]))}}"
         order = np.argsort(paths, kind="stable") if looked.several.any() else np.arange(len(paths))
-        self.name, self.files, self.notices, self._tree = tree.name, files, notices, tree
+        self.name, self.files, self._tree = tree.name, files, tree
         self.table = {name: column[looked.files[order]] for name, column in table.items()}
         self.table["path"] = texts(paths[order].tolist())
         self.sizes, self.kinds, self.kind_numbers = looked.sizes[order], looked.kinds, looked.kind_numbers[order]
+        self.as_files = (looked.jpegs & ~looked.several)[order]
+        names = self.table["path"].values.tolist()
+        self.notices = (*looked.notices, *notices, *_colliding(names, np.zeros(len(names), bool)))
+        self.notices_with_files = (*looked.notices_with_files, *notices, *_colliding(names, self.as_files))
+        self._alone = ~looked.several[order]
         self._paths, self._files, self._frames = table["path"].values, looked.files[order], looked.frames[order]
 
     def read(self, rows: NDArray[np.int64]) -> Sequence[AnyPixels]:
@@ -124,10 +143,32 @@ class OfFiles(Collection):
 
         in_threads(decode, len(rows))
         for row, pixels in zip(rows.tolist(), found, strict=True):
-            kind = self.kinds[self.kind_numbers[row]]
-            if pixels.shape != (*self.sizes[row].tolist(), kind.channels) or pixels.dtype != kind.dtype:
-                raise ChangedPicture(f"{self.where(row)} was changed meanwhile: wait until no one writes there")
+            self._check(row, pixels)
         return found
+
+    def _check(self, row: int, pixels: AnyPixels) -> None:
+        """Raises ChangedPicture."""
+        kind = self.kinds[self.kind_numbers[row]]
+        if pixels.shape != (*self.sizes[row].tolist(), kind.channels) or pixels.dtype != kind.dtype:
+            raise ChangedPicture(f"{self.where(row)} was changed meanwhile: wait until no one writes there")
+
+    def read_files(self, rows: NDArray[np.int64]) -> list[bytes]:
+        found = [b""] * len(rows)
+
+        def read(start: int, stop: int) -> int:
+            for place in range(start, stop):
+                path, row = self._paths[self._files[rows[place]]], int(rows[place])
+                found[place] = self._tree.read(path)
+                [pixels] = read_frames(Held(str(self._tree.at(path)), found[place]), (0,))
+                self._check(row, pixels)  # what is kept as a file is a picture, too
+            return 0
+
+        in_threads(read, len(rows))
+        return found
+
+    def file_sizes(self) -> NDArray[np.int64]:
+        sizes = np.array([self._tree.size(self._paths[file]) for file in self._files.tolist()], np.int64)
+        return np.where(self._alone, sizes, 0)
 
     def where(self, row: int) -> str:
         return str(self._tree.at(self.table["path"].values[row]))
@@ -197,7 +238,7 @@ def _classes(column: Column, first: Sequence[str] = ()) -> Column:
 
 
 def save(
-    images: ImageSet | Splits,
+    images: ImageSet,
     folder: Path | str,
     format: str = "jpg",
     quality: int = 95,
@@ -207,6 +248,7 @@ def save(
     """Writes a folder that `collection` reads, and gives the number of bytes in its files.
 
     Files lie as the set's paths say, with the format's suffix; or in class folders, called by their index: 00042.jpg.
+    Those of a set that comes divided into train, test and their kin lie in a folder of each split.
     The folder appears whole or not at all; `force` replaces an existing one, if it holds only pictures.
     Raises UsageError for another format than jpg or png, UnsafeName, EmptyFolder, OutputExists, CannotWrite.
     """
@@ -214,12 +256,12 @@ def save(
     if suffix not in {".jpg", ".png"}:
         raise UsageError(f"pictures are written as jpg or png, not {format!r}")
     check_quality(quality)
-    parts = images._asdict() if isinstance(images, Splits) else {"": images}
-    for part, some in parts.items():
-        if not len(some):
-            raise EmptyFolder(f"{folder / part}: no images to write, and a folder of none could not be read again")
-        if suffix == ".jpg" and kind_of(some.images).name not in ("gray", "rgb"):
-            raise UsageError(f"jpg holds gray and RGB, not {kind_of(some.images).name}; write png")
+    divided = images.splits and set(images.splits) <= set(SPLITS) and images.columns["split"].present is None
+    parts = {split: images.split(split) for split in images.splits} if divided else {"": images}
+    if not len(images):
+        raise EmptyFolder(f"{folder}: no images to write, and a folder of none could not be read again")
+    if suffix == ".jpg" and kind_of(images.images).name not in ("gray", "rgb"):
+        raise UsageError(f"jpg holds gray and RGB, not {kind_of(images.images).name}; write png")
     files = {part: _file_names(some, part, suffix) for part, some in parts.items()}
     if force:
         refuse_foreign_files(folder)
@@ -235,7 +277,7 @@ def save(
 
 
 def _file_names(images: ImageSet, part: str, suffix: str) -> list[str]:
-    """Each image's path below the folder, for a half of a divided set below that half. Raises UnsafeName."""
+    """Each image's path below the folder, in a set that comes divided below its split. Raises UnsafeName."""
     if images.paths is None:
         digits = max(5, len(str(len(images) - 1)))
         paths: Sequence[str] = [f"{index:0{digits}}{suffix}" for index in range(len(images))]
@@ -266,10 +308,10 @@ def _write(images: ImageSet, paths: list[str], quality: int, progress: Progress 
 
 
 def refuse_foreign_files(folder: Path) -> None:
-    """Raises OutputExists where force would delete more than pictures and their metadata."""
+    """Raises OutputExists where force would delete more than pictures and what is told of them."""
     for where, _, names in os.walk(folder):
         for name in names:
-            if not is_picture(name) and not is_metadata(name):
+            if not is_picture(name) and not is_metadata(name) and not is_left_out(name):
                 raise OutputExists(
                     f"{folder}: not replaced, since it holds more than pictures: {os.path.join(where, name)}"
                 )

@@ -39,6 +39,7 @@ _FORMATS = (
     "TGA",
     "ICO",
 )  # no other parser of Pillow's sees the bytes
+_JPEG = ("JPEG", "MPO")
 _PLAIN = {"1": "gray", "L": "gray", "RGB": "rgb"}
 """Pictures of which the header says all, if nothing is transparent."""
 _PALETTE = {"P", "PA"}
@@ -86,12 +87,14 @@ class ChangedPicture(EngramError):
 
 @dataclass(frozen=True)
 class Look:
-    """What a picture will be: (height, width), its kind, what is done to it, and how many frames its file has."""
+    """What a picture will be: (height, width), its kind, what is done to it, how many frames its file has, and whether
+    that is a JPEG file."""
 
     size: tuple[int, int]
     kind: Kind
     changes: tuple[Change, ...]
     frames: int
+    is_jpeg: bool
 
 
 def look(path: File) -> Look:
@@ -126,10 +129,12 @@ def read(path: File, frame: int = 0) -> AnyPixels:
     return read_frames(path, (frame,))[0]
 
 
-def read_frames(path: File, frames: Sequence[int]) -> list[AnyPixels]:
-    """Some pictures of a file, as `read` gives them."""
+def read_frames(path: File, frames: Sequence[int], most: tuple[int, int] | None = None) -> list[AnyPixels]:
+    """Some pictures of a file, as `read` gives them; most: (height, width), which none may exceed, however turned."""
     found = []
     with _opened(path) as picture:
+        if most and any(side > limit for side, limit in zip(sorted(picture.size), sorted(most), strict=True)):
+            raise ValueError(f"its {picture.width:,} x {picture.height:,} pixels are more than it may have")
         for frame in frames:
             if frame != picture.tell():
                 picture.seek(frame)
@@ -196,7 +201,8 @@ def _look(picture: Image.Image, path: File, frames: int, thoroughly: bool) -> Lo
         Change.LARGEST: several,
         Change.PROFILE: profile and not any(name in profile for name in _SRGB),
     }
-    return Look(size, kind, (*changes, *(change for change, done in happens.items() if done)), frames)
+    told = (*changes, *(change for change, done in happens.items() if done))
+    return Look(size, kind, told, frames, picture.format in _JPEG)
 
 
 def _decoded(picture: Image.Image, path: File) -> tuple[AnyPixels, list[Change]]:

@@ -137,8 +137,8 @@ def _typed(values: list[Any]) -> list[Any]:
 
 def _maker(texts: list[_Text]) -> Callable[[str], Any]:
     if all(_WHOLE.fullmatch(text) for text in texts):
-        # beyond 64 bits a number would not come back as it was
-        return int if all(-(1 << 63) <= int(text) < 1 << 63 for text in texts) else str
+        # beyond 64 bits a number would not come back as it was; of thousands of digits Python makes none
+        return int if all(len(text) <= 20 and -(1 << 63) <= int(text) < 1 << 63 for text in texts) else str
     if all(_NUMBER.fullmatch(text) for text in texts):
         return float
     if all(text.lower() in _WORDS for text in texts):

@@ -86,21 +86,29 @@ def check_file_name(name: str) -> None:
         )
 
 
-def files_of(paths: Sequence[str], suffix: str, folds_case: bool = True) -> list[str]:
+def file_of(path: str, suffix: str, keeps: bool = False) -> str:
+    """The file that a picture of this path becomes, if no other one does; keeps: it is that file already."""
+    stem, old = os.path.splitext(path)
+    if keeps or old == suffix:
+        return path
+    return path + suffix if "#" in old else stem + suffix
+
+
+def files_of(paths: Sequence[str], suffix: str, folds_case: bool = True, kept: Sequence[bool] = ()) -> list[str]:
     """The files that pictures of these paths become, each its own; folds_case: also on a disk that folds case.
 
     A path ends in the suffix instead of what it ends in; where that would be another's, or the path is that of a frame,
-    the suffix is added, and a number if need be. Raises UnsafeName.
+    the suffix is added, and a number if need be. kept: those that are files already, which keep their paths.
+    Raises UnsafeName.
     """
 
     def folded(path: str) -> str:
         return path.casefold() if folds_case else path
 
     stems = list[str]()
-    for path in paths:
+    for number, path in enumerate(paths):
         check_path(path)
-        stem, old = os.path.splitext(path)
-        stems.append(path if old == suffix else path + suffix if "#" in old else stem + suffix)
+        stems.append(file_of(path, suffix, bool(kept) and kept[number]))
     own = {folded(path) for path, stem in zip(paths, stems, strict=True) if path == stem}
     taken, found = set(map(folded, _folders_of(paths))), list[str]()
     for path, stem in zip(paths, stems, strict=True):
@@ -108,7 +116,7 @@ def files_of(paths: Sequence[str], suffix: str, folds_case: bool = True) -> list
         if (path != stem and folded(stem) in own) or folded(stem) in taken:
             name = path + suffix if path != stem else stem
         while folded(name) in taken or (name != path and folded(name) in own):
-            name, number = f"{os.path.splitext(stem)[0]}-{number}{suffix}", number + 1
+            name, number = f"{os.path.splitext(stem)[0]}-{number}{os.path.splitext(stem)[1]}", number + 1
         taken.add(folded(name))
         found.append(name)
     return found

@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
+
+from engram.words import counted
+
+LEFT_OUT = "left-out.txt"
+"""Kept in an archive where pictures were left out: of each a line, its path, a tab, and the reason."""
+
+
+def is_left_out(name: str) -> bool:
+    """Whether a file that was unpacked is called so; of several archives that were joined, others have a number."""
+    return re.fullmatch(r"left-out(-\d+)?\.txt", name) is not None
 
 
 class Notice(UserWarning):
@@ -16,7 +27,7 @@ class Notice(UserWarning):
         self.what, self.images, self.total, self.first = what, images, total, first
 
     def __str__(self) -> str:
-        return f"{self.what}; {self.images:,} of {self.total:,} files, the first {self.first}"
+        return f"{self.what}; {self.images:,} of {counted(self.total, 'file')}, the first {self.first}"
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""

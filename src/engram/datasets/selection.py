@@ -26,14 +26,22 @@ class _Selected(Collection):
     def __init__(self, whole: Collection, rows: NDArray[np.int64]) -> None:
         self._whole, self._rows = whole, rows
         self.name, self.notices, self.files = whole.name, whole.notices, whole.files
+        self.notices_with_files = whole.notices_with_files
         self.table = {name: column[rows] for name, column in whole.table.items()}
         self.sizes = whole.sizes[rows]
         present, numbers = np.unique(whole.kind_numbers[rows], return_inverse=True)
         self.kinds = tuple(whole.kinds[number] for number in present.tolist())
         self.kind_numbers = numbers.astype(np.uint8)
+        self.as_files = None if whole.as_files is None else whole.as_files[rows]
 
     def read(self, rows: NDArray[np.int64]) -> Sequence[AnyPixels]:
         return self._whole.read(self._rows[rows])
+
+    def read_files(self, rows: NDArray[np.int64]) -> list[bytes]:
+        return self._whole.read_files(self._rows[rows])
+
+    def file_sizes(self) -> NDArray[np.int64]:
+        return self._whole.file_sizes()[self._rows]
 
     def where(self, row: int) -> str:
         return self._whole.where(int(self._rows[row]))

@@ -24,7 +24,7 @@ def sidecars(tree: Tree, pictures: Sequence[str], others: Sequence[str]) -> tupl
     found, left = list[tuple[str, str, int]](), list[str]()
     for path in others:
         stem, suffix = os.path.splitext(path)
-        if stem in rows and suffix in _SUFFIXES:
+        if stem in rows and suffix in _SUFFIXES and tree.is_file(path):
             found.append((path, suffix, rows[stem]))
         else:
             left.append(path)

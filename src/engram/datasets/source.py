@@ -2,7 +2,7 @@
 
 | DATA                                   | gives                                                      |
 |----------------------------------------|------------------------------------------------------------|
-| `fashion-mnist`, `wardrobe`            | the splits train and test                                  |
+| `fashion-mnist`, `wardrobe`            | the splits train and test, as a column                     |
 | `fashion-mnist:test`, `wardrobe:train` | that split                                                 |
 | a folder of pictures, or a .zip or .tar of one | all of them, at any depth                          |
 | a picture                              | that one                                                   |
@@ -30,12 +30,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engram.datasets.collection import Collection, OfStreams
-from engram.datasets.progress import Progress, shifted
+from engram.datasets.progress import Progress
 from engram.datasets.selection import of_split
 from engram.datasets.stream import InMemory, Stream, cannot_read
 from engram.datasets.tree import SUFFIXES, Single, Tree, tree_of
 from engram.errors import UsageError
-from engram.images import ImageSet, Splits
+from engram.images import ImageSet
 from engram.storage import is_url, shown
 
 _ARCHIVES = "engram.archive.source"
@@ -43,8 +43,10 @@ _ARCHIVES = "engram.archive.source"
 _SUFFIXES = (".zip", ".tar", ".parquet", ".npy", ".npz", ".egm")
 _SPLIT = re.compile(r"[\w.-]+")
 
-Data = str | Path | ImageSet | Splits | Collection | NDArray[Any] | Iterable[Any]
+Data = str | Path | ImageSet | Collection | NDArray[Any] | Iterable[Any]
 """A name, or what a program hands over."""
+_HALVES = ("train", "test")
+"""The splits of the sets that are known by name."""
 MANIFEST = "shards.json"
 """What makes a folder a shard set."""
 
@@ -57,35 +59,35 @@ class TooFewImages(UsageError):
     """A set has fewer images than were to be drawn from it."""
 
 
-def load(data: Data, progress: Progress | None = None) -> ImageSet | Splits:
-    """What DATA names (see the table above), in memory, where all pictures have one size; Splits if it comes divided.
+def load(data: Data, progress: Progress | None = None) -> ImageSet:
+    """What DATA names (see the table above), in memory, where all pictures have one size.
 
-    An ImageSet or Splits comes back as it is. Warns of every Notice. Raises UnknownData, NoSuchSplit, CannotRead,
-    MixedSizes, and whatever the format's own reader raises.
+    Where it comes divided, the column `split` says how, and `ImageSet.split` gives one of them. An ImageSet comes back
+    as it is. Warns of every Notice. Raises UnknownData, NoSuchSplit, CannotRead, MixedSizes, and whatever the format's
+    own reader raises.
     """
-    if isinstance(data, (ImageSet, Splits)):
-        return data
-    parts, sets = stream(data), list[ImageSet]()
-    total = sum(map(len, parts))
-    for part in parts:
-        sets.append(part.load(shifted(progress, sum(map(len, sets)), total)))
-    return sets[0] if len(sets) == 1 else Splits(*sets)
+    return data if isinstance(data, ImageSet) else stream(data).load(progress)
 
 
-def stream(data: Data, progress: Progress | None = None) -> tuple[Stream, ...]:
-    """What DATA names, to be read in pieces as it passes: one stream, or those of train and test where it is divided.
+def stream(data: Data, progress: Progress | None = None) -> Stream:
+    """What DATA names, to be read in pieces as it passes; `load` gives what they hold.
 
-    `load` gives what they hold. `progress` is told of what must be done before: a download, a look at every picture.
-    Warns of every Notice. Raises MixedSizes where `collection` gives pictures of many sizes.
+    `progress` is told of what must be done before: a download, a look at every picture. Warns of every Notice. Raises
+    MixedSizes where `collection` gives pictures of many sizes.
     """
-    return collection(data, progress).streams()
+    return collection(data, progress).stream()
 
 
 @dataclass(frozen=True)
 class Reading:
-    """How DATA is read, where there is a choice. Of a folder: label_from, frames, skip_broken (`folders.collection`).
+    """How `engram.pack` reads DATA, where there is a choice: pack(..., reading=Reading(frames=True)).
 
-    Of a .npz: images_key and labels_key, what its arrays are called (`arrays.streams`). Of a .parquet: its columns.
+    Of a folder, a .zip or a .tar. label_from: what its column `label` is: "auto", the first folder after the split if
+    every picture has one; "top", that of those that have one; "parent", the folder that a picture is in; "none"; or a
+    column of its metadata. frames: each frame of an animation is a picture of its own, anim.gif#0 the first.
+    skip_broken: pictures that cannot be read are left out, and listed in the archive's file left-out.txt.
+
+    Of a .npz or a .parquet: images_key and labels_key, the arrays or columns that hold these; "" for the usual names.
     """
 
     label_from: str = "auto"
@@ -95,11 +97,17 @@ class Reading:
     labels_key: str = ""
 
 
-def collection(data: Data, progress: Progress | None = None, reading: Reading | None = None) -> Collection:
-    """What DATA names, of any sizes and kinds. Warns of every Notice. Raises what `load` does, but for MixedSizes."""
+def collection(
+    data: Data, progress: Progress | None = None, reading: Reading | None = None, keeps_files: bool = False
+) -> Collection:
+    """What DATA names, of any sizes and kinds. keeps_files: whether JPEG files are kept as they are.
+
+    Warns of every Notice. Raises what `load` does, but for MixedSizes.
+    """
     is_name = isinstance(data, str | Path)
     found = _named(str(data), progress, reading or Reading()) if is_name else _given(data)
-    for notice in found.notices:
+    with_files = found.notices_with_files if keeps_files else None
+    for notice in found.notices if with_files is None else with_files:
         warnings.warn(notice, stacklevel=3)
     return found
 
@@ -110,8 +118,6 @@ def _given(data: Any) -> Collection:
         return data
     if isinstance(data, ImageSet):
         return OfStreams((InMemory(data),))
-    if isinstance(data, Splits):
-        return OfStreams(tuple(map(InMemory, data)), Splits._fields)
     from engram.datasets import handed
 
     return handed.collection(data)
@@ -131,7 +137,7 @@ def _named(data: str, progress: Progress | None, reading: Reading) -> Collection
         raise cannot_read(name, error) from error
     if not split:
         return found
-    return OfStreams(found.streams(split)) if isinstance(found, OfStreams) else of_split(found, split)
+    return OfStreams((found.part(split),)) if isinstance(found, OfStreams) else of_split(found, split)
 
 
 def _tree(name: str, images_key: str) -> Tree | None:
@@ -176,9 +182,9 @@ def _of_file(name: str, progress: Progress | None, keys: tuple[str, str]) -> Col
     if name == "wardrobe":
         from engram.datasets import wardrobe
 
-        return OfStreams(tuple(map(wardrobe.stream, Splits._fields)), Splits._fields)
+        return OfStreams(tuple(map(wardrobe.stream, _HALVES)), _HALVES)
     if name in catalog.CATALOG:
-        return OfStreams(catalog.stream(name, progress), Splits._fields)
+        return OfStreams(catalog.stream(name, progress), _HALVES)
     if not path.is_file():
         raise _unknown(name, "is no file, no folder and no known name")
     if path.suffix in (".npy", ".npz"):

@@ -13,8 +13,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, BinaryIO, TypeVar
 
+from engram.datasets.deflate import LARGEST_EXPANSION
 from engram.datasets.notices import Notice
 from engram.errors import CorruptData, UsageError
 
@@ -64,7 +65,21 @@ class Member:
         return f"{self.tree.name}/{self.path}"
 
 
-File = Path | Member
+@dataclass(frozen=True)
+class Held:
+    """A file that is in memory; name is what messages call it."""
+
+    name: str
+    data: bytes
+
+    def read_bytes(self) -> bytes:
+        return self.data
+
+    def __str__(self) -> str:
+        return self.name
+
+
+File = Path | Member | Held
 
 
 class Tree(ABC):
@@ -84,9 +99,17 @@ class Tree(ABC):
     def read(self, path: str) -> bytes:
         """The bytes of a file."""
 
+    def size(self, path: str) -> int:
+        """The bytes of a file, how many."""
+        return len(self.read(path))
+
     def at(self, path: str) -> File:
         """A file, as Pillow opens it."""
         return Member(self, path)
+
+    def is_file(self, path: str) -> bool:
+        """Whether what `files` names is a file, and no link that leads nowhere."""
+        return True
 
     @property
     def has_sidecars(self) -> bool:
@@ -123,6 +146,9 @@ class Folder(Tree):
     def read(self, path: str) -> bytes:
         return (self._folder / path).read_bytes()
 
+    def size(self, path: str) -> int:
+        return (self._folder / path).stat().st_size
+
     def at(self, path: str) -> File:
         return self._folder / path
 
@@ -147,6 +173,7 @@ class Zip(Tree):
 
     def __init__(self, path: Path) -> None:
         self.name, self._members = str(path), dict[str, zipfile.ZipInfo]()
+        self._bytes = path.stat().st_size
         with _explaining(self.name, DamagedContainer):
             self._file = zipfile.ZipFile(path)
         for member in self._file.infolist():
@@ -154,17 +181,25 @@ class Zip(Tree):
                 _add(self._members, member.filename.removeprefix("./"), member, self.name)
 
     def files(self) -> Iterator[tuple[str, bool]]:
-        for path, member in self._members.items():
-            if _is_visible(path):
-                yield path, member.external_attr >> 28 != _LINK
+        yield from ((path, self.is_file(path)) for path in self._members if _is_visible(path))
+
+    def is_file(self, path: str) -> bool:
+        return self._members[path].external_attr >> 28 != _LINK
 
     def read(self, path: str) -> bytes:
         member, name = self._members[path], f"{self.name}/{path}"
         if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
             raise DamagedMember(f"{name} is neither stored nor deflated; make the .zip file anew")
         _check_size(name, member.file_size)
+        _check_size(name, member.compress_size)  # zipfile takes room for what is claimed
+        expanded = member.compress_size * (LARGEST_EXPANSION if member.compress_type == zipfile.ZIP_DEFLATED else 1)
+        if member.compress_size > self._bytes or member.file_size > expanded:
+            raise DamagedMember(f"{name} claims more bytes than there are; repair it or take it out")
         with _explaining(name, DamagedMember), self._file.open(member) as file:
             return file.read()
+
+    def size(self, path: str) -> int:
+        return self._members[path].file_size
 
 
 class Tar(Tree):
@@ -173,7 +208,11 @@ class Tar(Tree):
     def __init__(self, path: Path) -> None:
         self.name, self._path, self._members = str(path), path, dict[str, tuple[int, int]]()
         self._links = list[str]()
-        with _explaining(self.name, DamagedContainer), open(path, "rb") as data, tarfile.TarFile(fileobj=data) as file:
+        with (
+            _explaining(self.name, DamagedContainer),
+            open(path, "rb") as data,
+            tarfile.TarFile(fileobj=_Headers(data)) as file,  # type: ignore[arg-type]  # what it needs is there
+        ):
             for member in file:
                 self._take(member)
                 file.members = []  # type: ignore[attr-defined]  # it would keep them all
@@ -196,6 +235,9 @@ class Tar(Tree):
         yield from ((path, True) for path in self._members if _is_visible(path))
         yield from ((path, False) for path in self._links if _is_visible(path))
 
+    def is_file(self, path: str) -> bool:
+        return path in self._members
+
     def read(self, path: str) -> bytes:
         offset, size = self._members[path]
         _check_size(f"{self.name}/{path}", size)
@@ -206,8 +248,25 @@ class Tar(Tree):
             raise DamagedMember(f"{self.name} ends within {path}")
         return data
 
+    def size(self, path: str) -> int:
+        return self._members[path][1]
+
+
+class _Headers:
+    """A file from which tarfile reads headers: no more at once than a header may have, whatever it claims."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file, self.seek, self.tell = file, file.seek, file.tell
+
+    def read(self, size: int) -> bytes:
+        if size > _MOST_HEADER_BYTES:
+            raise ValueError(f"a header claims {size:,} bytes")
+        return self._file.read(size)
+
 
 _Place = TypeVar("_Place")
+_MOST_HEADER_BYTES = 1 << 20
+"""Of what the header of a file in a .tar says in words: long names, and extended headers."""
 _LINK = 0o12
 """What a symbolic link's mode begins with."""
 _CONTAINERS = {".zip": Zip, ".tar": Tar}

@@ -15,7 +15,7 @@ from engram.datasets import garments, shoes
 from engram.datasets.sheet import NUMBERS, Recipe, Sheet
 from engram.datasets.stream import Stream, without_pixels
 from engram.errors import UsageError
-from engram.images import ImageSet, Pixels, Splits
+from engram.images import ImageSet, Pixels
 
 RECIPES: dict[str, Recipe] = {
     "T-shirt/Top": garments.t_shirt,
@@ -34,11 +34,6 @@ CLASS_NAMES = tuple(RECIPES)
 COUNTS = {"train": 60_000, "test": 10_000}
 _SEEDS = {"train": 0, "test": 1}
 _CHUNK = 1000  # part of the definition: another chunk makes other images
-
-
-def load() -> Splits:
-    """60,000 images to train on, 10,000 others to test with."""
-    return Splits(load_half("train"), load_half("test"))
 
 
 def load_half(split: str) -> ImageSet:

@@ -49,7 +49,7 @@ def non_local_means(images: Pixels, deviation: float) -> Pixels:
 
 
 def _missing() -> MissingLibrary:
-    return MissingLibrary("filters need scikit-image; `pip install 'engram[compare]'` installs it")
+    return MissingLibrary("filters need scikit-image; `pip install 'engram-images[compare]'` installs it")
 
 
 FILTERS: dict[str, Callable[[Pixels, float], Pixels]] = {"median filter": median, "non-local means": non_local_means}

@@ -88,7 +88,7 @@ def _library(name: str, way: str) -> Any:
 
         return getattr(imagecodecs, f"{name}_{way}")
     except ImportError as error:
-        raise MissingLibrary(f"{name} needs imagecodecs; `pip install 'engram[rivals]'` installs it") from error
+        raise MissingLibrary(f"{name} needs imagecodecs; `pip install 'engram-images[rivals]'` installs it") from error
 
 
 def _xz(data: bytes, preset: float) -> bytes:

@@ -10,11 +10,14 @@ from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 
+from engram.version import __version__
+
 
 def environment() -> dict[str, str]:
     """Names and values, all text: versions of what computes, the processor, the commit, the time."""
     found = {"python": platform.python_version()}
-    found |= {name: metadata.version(name) for name in ("engram", "torch", "numpy", "pillow")}
+    found |= {"engram": __version__}
+    found |= {name: metadata.version(name) for name in ("torch", "numpy", "pillow")}
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return found | {
         "system": f"{platform.system()} {platform.machine()}",

@@ -67,7 +67,7 @@ class Cluster:
         try:
             import ray
         except ModuleNotFoundError:
-            raise MissingLibrary("packing on Ray needs ray; `pip install 'engram[ray]'` brings it") from None
+            raise MissingLibrary("packing on Ray needs ray; `pip install 'engram-images[ray]'` brings it") from None
         if ray.is_initialized():
             return self
         how: dict[str, Any] = {"address": self._address}
@@ -143,12 +143,11 @@ def _task() -> Callable[[str, Sequence[Any], int, int], Failure | None]:
     def encode(engram: str, shared: Sequence[Any], start: int, stop: int) -> Failure | None:
         import os
         import platform
-        from importlib.metadata import PackageNotFoundError, version
 
         os.environ["OMP_NUM_THREADS"] = "1"  # a task has one core
         try:
-            found = version("engram")
-        except PackageNotFoundError:
+            from engram.version import __version__ as found
+        except ImportError:
             found = ""
         if found != engram:
             return platform.node(), found, None

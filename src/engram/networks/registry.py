@@ -21,7 +21,6 @@ from engram.networks.sparse import SparseAutoencoder
 from engram.networks.spatial import Spatial
 from engram.networks.stacked import StackedAutoencoder
 from engram.networks.tied import TiedAutoencoder
-from engram.networks.transform import Transform
 
 Trainable = AutoAssociative | Classifier | JudgeNetwork | PixelNetwork
 
@@ -37,7 +36,6 @@ NETWORKS: dict[str, type[Trainable]] = {
         StackedAutoencoder,
         Classifier,
         JudgeNetwork,
-        Transform,
         Spatial,
         PixelNetwork,
         RestorationNetwork,

@@ -1,4 +1,4 @@
-"""A spatial transform code: a grid of small codes, each with distributions that the codes before it give.
+"""A spatial code: a grid of small codes, each with distributions that the codes before it give.
 
     image --analysis--> grid of codes --round--> symbols --synthesis--> image
                                                     |

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 
 from engram.codecs.candidate import Candidate
 from engram.codecs.choice import at_goal, cheapest
 from engram.codecs.contract import Codec
-from engram.codecs.dial import ERRORS, OutOfReach, largest_error_for
+from engram.codecs.dial import ERRORS, OutOfReach
 from engram.codecs.goals import Fidelity, Goal, LargestError, Size
 from engram.codecs.pixel.codec import Pixel
 from engram.codecs.spatial.codec import Spatial
@@ -18,10 +19,11 @@ from engram.training.budget import Budget
 
 @dataclass(frozen=True, eq=False)
 class Choice:
-    """A codec and a sentence that says why it."""
+    """A codec, a sentence that says why it, and what it was chosen by: the bytes of all images and its model."""
 
     codec: Codec
     why: str
+    bytes_in_all: float
 
 
 def choose(
@@ -36,9 +38,9 @@ def choose(
 
     present: codecs whose models are in the file already. Raises OutOfReach where nothing meets the goal.
     """
-    there = [*_at_hand(goal, sample), *(_present(codec, goal, sample) for codec in present)]
+    there = [*_at_hand(goal, sample, present), *(_present(codec, goal, sample) for codec in present)]
     if not sample.images:
-        return Choice(there[0].codec, "there is no image")
+        return Choice(there[0].codec, "there is no image", 0)
     candidates = [*there, *(learned(goal, sample, budget, progress) if budget else [])]
     best = cheapest(goal, candidates)
     if best is None:
@@ -49,7 +51,7 @@ def choose(
             f"these were brought to are {least.bytes_per_image / goal.share:.3g}, at {least.psnr_db:.2f} dB"
         )
     others = [candidate for candidate in candidates if candidate.name != best.name]
-    return Choice(best.codec, _reason(goal, best, cheapest(goal, others)))
+    return Choice(best.codec, _reason(goal, best, cheapest(goal, others)), best.bytes_in_all)
 
 
 def _reason(goal: Goal, best: Candidate, second: Candidate | None) -> str:
@@ -61,27 +63,45 @@ def _reason(goal: Goal, best: Candidate, second: Candidate | None) -> str:
     return chosen if second is None else f"{chosen}; next best {second.name}, {figure(second)}"
 
 
-def _at_hand(goal: Goal, sample: Sample) -> list[Candidate]:
-    """What needs no learning, at its best for the goal: deflate, and the models that engram brings for these images."""
+def _at_hand(goal: Goal, sample: Sample, present: Sequence[Codec]) -> list[Candidate]:
+    """What needs no learning, at its best for the goal: deflate, and the models that engram brings for these images.
+
+    Those that are present are left out: they take no model's bytes.
+    """
     from engram.archive import shipped
+    from engram.codecs.pixel.generic import brought_to
     from engram.codecs.raw import Raw
 
     images, shape = sample.measured.images, sample.measured.image_shape
     found = [Candidate(Raw(shape), images, sample.images, 0, "raw")]
     exact = goal.max_error if isinstance(goal, LargestError) else 0
     for name in shipped.names():
-        codec = shipped.load(name, shape, exact)
-        if codec.image_shape == shape and codec.can_encode:
-            candidate = Candidate(codec, images, sample.images, len(codec.model), name)
-            generic = name.startswith(shipped.GENERIC) and isinstance(codec, Pixel)
-            found.append(_coarsened(candidate, goal) if generic else _at_its_best(candidate, goal))
+        codec = _shipped(name)
+        generic = isinstance(codec, Pixel) and name.startswith(shipped.GENERIC) and codec.image_shape[2] == shape[2]
+        if codec.image_shape != shape and not generic:
+            continue
+        if not codec.can_encode or any(codec.model == other.model for other in present):
+            continue
+        if generic:
+            assert isinstance(codec, Pixel)
+            codec = brought_to(codec, shape, exact)
+        candidate = Candidate(codec, images, sample.images, len(codec.model), name)
+        found.append(_coarsened(candidate, goal, sample) if generic else _at_its_best(candidate, goal))
     return found
+
+
+@cache
+def _shipped(name: str) -> Codec:
+    """The codec of a model that engram brings, which is asked for again for each size of pictures."""
+    from engram.archive import shipped
+
+    return shipped.load(name)
 
 
 def _present(codec: Codec, goal: Goal, sample: Sample) -> Candidate:
     name = f"{codec.id}, as for other sizes"
     candidate = Candidate(codec, sample.measured.images, sample.images, 0, name)
-    return _coarsened(candidate, goal) if isinstance(codec, Pixel) else _at_its_best(candidate, goal)
+    return _coarsened(candidate, goal, sample) if isinstance(codec, Pixel) else _at_its_best(candidate, goal)
 
 
 def _at_its_best(candidate: Candidate, goal: Goal) -> Candidate:
@@ -89,7 +109,7 @@ def _at_its_best(candidate: Candidate, goal: Goal) -> Candidate:
     return at_goal(candidate, goal) if turns else candidate
 
 
-def _coarsened(candidate: Candidate, goal: Goal) -> Candidate:
+def _coarsened(candidate: Candidate, goal: Goal, sample: Sample) -> Candidate:
     """A pixel code that takes any largest error, at the one that suits the goal."""
     from engram.codecs.pixel.generic import brought_to
 
@@ -100,7 +120,7 @@ def _coarsened(candidate: Candidate, goal: Goal) -> Candidate:
     if isinstance(goal, LargestError) or not len(candidate.measured):
         return candidate
     if isinstance(goal, Fidelity):
-        return at(largest_error_for(goal, candidate.measured))
+        return replace(at(sample.largest_error(goal)), counts=sample.known)
     return _fitting(at, goal)
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from engram.archive import Coder
 from engram.codecs.candidate import Candidate, divide
@@ -17,10 +19,12 @@ from engram.datasets.cells import Group, cut
 from engram.datasets.collection import Collection
 from engram.errors import EngramError, UsageError
 from engram.images import ImageSet
+from engram.kinds import AnyPixels
 from engram.packing.asked import Asked
 from engram.packing.choice import Choice, choose
 from engram.packing.learners import Progress, Sample
 from engram.training.budget import Budget
+from engram.words import counted
 
 LEARNED_SHARE, LEARNED_CELLS = 0.05, 256
 """Of all pixels, and cells: what one of several groups has to have for a model to be learned for it; others take what
@@ -28,22 +32,25 @@ there is."""
 SAMPLE = 20_000
 """How many cells of a group are learned from, at most."""
 SAMPLE_BYTES = 1 << 28
+LEAST_MEASURED = 1 / 4
+"""The share of what is measured of a group otherwise, where it is one of many and nothing is learned for it."""
 WEIGHED = 12
-"""How many padded pictures tell what padding takes: each size has tables of its own to make."""
+"""How many padded pictures tell what padding takes, about."""
 
 
 @dataclass(frozen=True, eq=False)
 class Chosen:
-    """What codes a group, and why, in a sentence."""
+    """What codes a group, and why, in a sentence; the bytes of its blocks and model, about, 0 where none were asked."""
 
     coder: Coder
     why: str
+    bytes_in_all: float = 0.0
 
 
 class Chooser:
     """Chooses a code for each group, those with the most pixels first: what is learned on one serves the others.
 
-    learned: what was learned before, and serves them too. A quality is that of cells, padding included.
+    learned: what was learned before, and serves them too. Padding does not count in the quality of a pixel code.
     """
 
     def __init__(
@@ -58,7 +65,8 @@ class Chooser:
         learned: Sequence[Pixel] = (),
     ) -> None:
         self._collection, self._groups, self._asked, self._model = collection, groups, asked, model
-        self._budget, self._progress, self._shared = budget, progress, list(learned)
+        self._budget, self._progress = budget, progress
+        self._shared = list({codec.model: codec for codec in reversed(learned)}.values())[::-1]
         self._sampling, self._sampled, self._fits = sampling, 0, model is None
         self._pixels = [group.cells * group.size[0] * group.size[1] for group in groups]
 
@@ -75,6 +83,7 @@ class Chooser:
         group = self._groups[number]
         sample = self._sample(group)
         layers = [ImageSet(layer) for layer in group.kind.split(sample.images)]
+        counts = _counts(group, sample.images) if self._asked.psnr_db is not None and group.kind.bits == 8 else None
         goals = self._goals(number, layers)
         part = self._part(number)
         chosen: list[Choice | None] = [None] * len(layers)
@@ -84,23 +93,23 @@ class Chooser:
                 goal = self._less(goal, chosen[1:], layers[1:], group.cells)
             given = self._given(layers[k], group, goal) if self._model is not None and k == 0 else None
             if given is None:
-                chosen[k] = self._choose(goal, layers[k], group.cells, part.part(1 / len(layers)))
+                chosen[k] = self._choose(number, goal, layers[k], part.part(1 / len(layers)), counts)
             else:
-                chosen[k], self._fits = Choice(given, "its model was given"), True
+                chosen[k], self._fits = Choice(given, "its model was given", 0.0), True
         whole = [choice for choice in chosen if choice is not None]
         names = (
             ("",) if len(whole) == 1 else ("high bytes: ", "low bytes: ") if group.kind.bits == 16 else ("", "alpha: ")
         )
         why = "; ".join(f"{name}{choice.why}" for name, choice in zip(names, whole, strict=True))
-        return Chosen(Coder(group.kind, tuple(choice.codec for choice in whole)), why)
+        coder = Coder(group.kind, tuple(choice.codec for choice in whole))
+        return Chosen(coder, why, sum(choice.bytes_in_all for choice in whole))
 
     def _sample(self, group: Group) -> ImageSet:
         """Some of the cells of a group; told of by the share of all cells that they speak for."""
-        size = group.size[0] * group.size[1] * group.kind.channels * group.kind.bits // 8
         before, cells, sampling = self._sampled, sum(each.cells for each in self._groups), self._sampling
         self._sampled += group.cells
         told = sampling and (lambda done, total: sampling(before + group.cells * done // total, cells))
-        return self._collection.cells(group).sample(max(1, min(SAMPLE, SAMPLE_BYTES // size)), told)
+        return self._collection.cells(group).sample(_most(group), told)
 
     def _goals(self, number: int, layers: Sequence[ImageSet]) -> list[Goal]:
         """What is asked of each layer: alpha is exact, and so are the high bytes of 16 bits."""
@@ -134,16 +143,17 @@ class Chooser:
         whole = sum(count for count, is_learned in zip(self._pixels, learns, strict=True) if is_learned)
         return self._budget.part(self._pixels[number] / whole) if learns[number] else Budget(0)
 
-    def _choose(self, goal: Goal, sample: ImageSet, cells: int, budget: Budget) -> Choice:
+    def _choose(
+        self, number: int, goal: Goal, sample: ImageSet, budget: Budget, counts: NDArray[np.float64] | None
+    ) -> Choice:
+        cells, share = self._groups[number].cells, self._pixels[number] / max(1, sum(self._pixels))
         there = [_brought(codec, sample.image_shape) for codec in self._shared]
         present = [each for each in there if each is not None]
-        found = choose(
-            goal,
-            Sample(*divide(sample, cells), cells),
-            budget if self._model is None else Budget(0),
-            self._progress,
-            present=present,
-        )
+        budget = budget if self._model is None else Budget(0)
+        if budget or isinstance(goal, Size):  # else a group is measured as far as it matters
+            share = 1.0
+        divided = divide(sample, cells, share=min(1, max(LEAST_MEASURED, 4 * share)))
+        found = choose(goal, Sample(*divided, cells, counts), budget, self._progress, present=present)
         codec = found.codec
         if isinstance(codec, Pixel) and all(codec.model != other.model for other in self._shared):
             self._shared.append(codec)
@@ -173,6 +183,29 @@ class Chooser:
         return brought_to(codec, sample.image_shape, asked.max_error or 0) if fits else None
 
 
+def _most(group: Group) -> int:
+    """How many cells of a group are looked at, at most."""
+    return max(1, min(SAMPLE, SAMPLE_BYTES // (math.prod(group.size) * group.kind.channels * group.kind.bits // 8)))
+
+
+def _counts(group: Group, cells: AnyPixels) -> NDArray[np.float64]:
+    """float64[n, 256]: how much each value of the first layer counts in the quality of a group's sample, cell by cell.
+
+    Padding does not count, and colours do by their alpha.
+    """
+    numbers = np.arange(0, group.cells, max(1, -(-group.cells // _most(group))))
+    owners = np.searchsorted(group.first_cells, numbers, side="right") - 1
+    sizes, counts = group.sizes[owners], np.empty((len(cells), 256))
+    tiles = np.divmod(numbers - group.first_cells[owners], -(-sizes[:, 1] // group.size[1]))
+    ends = sizes - np.stack(tiles, 1) * group.size
+    for number, (height, width) in enumerate(ends.tolist()):
+        own = cells[number, :height, :width]
+        colours = own[..., : group.kind.layers[0]]
+        alpha = np.broadcast_to(own[..., -1:] / 255, colours.shape).ravel() if group.kind.has_alpha else None
+        counts[number] = np.bincount(colours.ravel(), alpha, 256)
+    return counts
+
+
 def _brought(codec: Pixel, shape: tuple[int, int, int]) -> Pixel | None:
     """The pixel codec for images of another size; None where it does not take them."""
     from engram.codecs.pixel.generic import brought_to
@@ -190,56 +223,50 @@ def padding(collection: Collection, groups: Sequence[Group], coders: Sequence[Co
     padded = [(group.sizes % np.array(group.size) != 0).any(axis=1) for group in groups]
     stored = sum(group.cells * group.size[0] * group.size[1] for group in groups)
     own = int(collection.sizes.astype(np.int64).prod(axis=1).sum())
-    most = -(-WEIGHED // max(1, len(groups)))
-    measured = [
-        _padding_bytes(collection, group, coder, mine, most)
-        for group, coder, mine in zip(groups, coders, padded, strict=True)
-    ]
-    known = [each for each in measured if each is not None]
+    laid = [each for each in zip(groups, coders, padded, strict=True) if each[2].any()]
+    is_told = all(
+        all(isinstance(codec, Pixel) for codec in coder.codecs) and (group.counts[mine] == 1).all()
+        for group, coder, mine in laid
+    )
+    most = -(-WEIGHED // max(1, len(laid)))
     return {
         "sizes": len(np.unique(collection.sizes, axis=0)),
         "groups": len(groups),
         "tiled_images": int(sum((group.counts > 1).sum() for group in groups)),
         "padded_images": int(sum(mine.sum() for mine in padded)),
         "padding_share": round(1 - own / max(1, stored), 4),
-        "padding_bytes": round(sum(known)) if len(known) == len(measured) else None,
+        "padding_bytes": round(sum(_padding_bytes(collection, *each, most) for each in laid)) if is_told else None,
     }
 
 
-def _padding_bytes(collection: Collection, group: Group, coder: Coder, padded: Any, most: int) -> float | None:
-    """What padding takes in a group: the bytes of some padded pictures less those of the same at their own sizes.
+def _padding_bytes(collection: Collection, group: Group, coder: Coder, padded: Any, most: int) -> float:
+    """What padding takes in a group that pixel codes code, a cell a picture: what its decisions are worth.
 
-    most: how many pictures are looked at. None for a codec that knows one size only, and for tiles.
+    most: how many pictures are looked at.
     """
     places = np.flatnonzero(padded)
-    if not len(places):
-        return 0.0
-    if not all(isinstance(codec, Pixel) for codec in coder.codecs) or (group.counts[places] > 1).any():
-        return None
     some = places[:: -(-len(places) // most)]
-    pictures = collection.read(group.rows[some])
-    more = 0
-    for size in np.unique(group.sizes[some], axis=0).tolist():
-        own = np.stack([p for p in pictures if list(p.shape[:2]) == size])
-        laid = np.empty((len(own), *coder.shape), coder.kind.dtype)
-        for picture, cell in zip(own, laid, strict=True):
-            cut(picture, 0, cell)
-        for codec, on_cell, alone in zip(coder.codecs, coder.kind.split(laid), coder.kind.split(own), strict=True):
+    bits, pixels = 0.0, 0
+    for picture in collection.read(group.rows[some]):
+        cell, around = np.empty((1, *coder.shape), coder.kind.dtype), np.ones(coder.size, bool)
+        cut(picture, 0, cell[0])
+        around[: picture.shape[0], : picture.shape[1]] = False
+        pixels += int(around.sum())
+        for codec, layer in zip(coder.codecs, coder.kind.split(cell), strict=True):
             assert isinstance(codec, Pixel)
-            brought = _brought(codec, alone.shape[1:])
-            if brought is None:
-                return None
-            more += len(codec.encode(on_cell)) - len(brought.encode(alone))
-    return more / len(some) * len(places)
+            bits += codec.estimated_bits(layer, around)
+    added = len(places) * math.prod(coder.size) - int(group.sizes[places].astype(np.int64).prod(axis=1).sum())
+    return bits / 8 / pixels * added
 
 
 def in_words(figures: dict[str, Any]) -> str:
     """One line."""
-    words = f"{figures['sizes']:,} sizes in {figures['groups']:,} groups"
+    words = f"{counted(figures['sizes'], 'size')} in {counted(figures['groups'], 'group')}"
     if figures["tiled_images"]:
-        words += f"; {figures['tiled_images']:,} large images are cut into tiles"
+        words += f"; {counted(figures['tiled_images'], 'large image', 'is')} cut into tiles"
     if not figures["padded_images"]:
         return f"{words}, no image is padded"
     taken = "" if figures["padding_bytes"] is None else f" and takes about {figures['padding_bytes']:,} bytes"
     share = 100 * figures["padding_share"]
-    return f"{words}; {figures['padded_images']:,} images are padded, which is {share:.1f} % of all pixels{taken}"
+    padded = counted(figures["padded_images"], "image", "is")
+    return f"{words}; {padded} padded, which is {share:.1f} % of all pixels{taken}"

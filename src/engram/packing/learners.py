@@ -10,13 +10,18 @@ import time
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from math import prod
 from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
 
 from engram.codecs.candidate import Candidate
 from engram.codecs.choice import at_goal
 from engram.codecs.contract import Codec
-from engram.codecs.goals import Fidelity, Goal, LargestError, Size
+from engram.codecs.dial import largest_error_for, largest_error_of
+from engram.codecs.goals import Fidelity, Goal, LargestError, Quality, Size
 from engram.datasets.notices import Advice
 from engram.images import ImageSet
 from engram.training.budget import Budget
@@ -44,15 +49,36 @@ BYTES_A_WEIGHT = 0.7
 
 @dataclass(frozen=True, eq=False)
 class Sample:
-    """A sample divided into what is learned from and what is measured on, and how many images there are in all."""
+    """A sample divided into what is learned from and what is measured on, and how many images there are in all.
+
+    counts: float64[n, 256], how much each value counts in the quality of each image of the sample; None where all count
+    alike.
+    """
 
     rest: ImageSet
     measured: ImageSet
     images: int
+    counts: NDArray[np.float64] | None = None
+
+    @cached_property
+    def known(self) -> NDArray[np.float64]:
+        """The counts of the whole sample."""
+        if self.counts is not None:
+            return self.counts
+        is_all = len(self.rest) >= self.images or self.rest is self.measured
+        images = [*self.rest.images, *([] if is_all else self.measured.images)]
+        return np.array([np.bincount(image.ravel(), minlength=256) for image in images], np.float64)
 
     def candidate(self, codec: Codec) -> Candidate:
         """A codec that brings its model with it."""
-        return Candidate(codec, self.measured.images, self.images, len(codec.model), f"{codec.id}, learned now")
+        counts = None if codec.lossless else self.known
+        return Candidate(codec, self.measured.images, self.images, len(codec.model), f"{codec.id}, learned now", counts)
+
+    def largest_error(self, goal: Fidelity) -> int:
+        """The largest that a pixel code may make and still meet the goal; 0 where it may make none."""
+        if isinstance(goal, Quality):
+            return largest_error_of(goal, self.known)
+        return largest_error_for(goal, self.measured.images)
 
 
 Learn = Callable[[Goal, Sample, Budget, Progress | None], list[Candidate]]
@@ -89,7 +115,7 @@ def _smallest_pays(goal: Goal, sample: Sample) -> bool:
 
 def pixels(goal: Goal, sample: Sample, budget: Budget, progress: Progress | None) -> list[Candidate]:
     """A pixel code with the largest error that meets the goal, or with a larger one and a restoration."""
-    from engram.codecs.dial import LARGEST_ERROR, deflated_bytes, largest_error_for
+    from engram.codecs.dial import LARGEST_ERROR, deflated_bytes
     from engram.codecs.pixel.codec import Pixel
     from engram.codecs.restored.codec import Restored
     from engram.training.learning import learn, learn_restoration
@@ -104,7 +130,7 @@ def pixels(goal: Goal, sample: Sample, budget: Budget, progress: Progress | None
     if isinstance(goal, Fidelity):
         restored = _restoration_for(goal, sample, budget.part(RESTORING), progress)
         if restored is None:
-            return [learned(largest_error_for(goal, measured), budget.since(started))]
+            return [learned(sample.largest_error(goal), budget.since(started))]
         found = learned(restored.largest_change, budget.since(started))
         assert isinstance(found.codec, Pixel)
         return [sample.candidate(Restored(found.codec, restored))]
@@ -135,11 +161,11 @@ def pixels(goal: Goal, sample: Sample, budget: Budget, progress: Progress | None
 
 def _restoration_for(goal: Fidelity, sample: Sample, budget: Budget, progress: Progress | None) -> Restoration | None:
     """The restoration of the coarsest of some pixel codes with which the goal is still met; None where none pays."""
-    from engram.codecs.dial import deflated_bytes, largest_error_for, rounded
+    from engram.codecs.dial import deflated_bytes, rounded
     from engram.training.learning import learn_restoration
 
     measured = sample.measured.images
-    alone = largest_error_for(goal, measured)
+    alone = sample.largest_error(goal)
     for factor in COARSER:
         error = max(alone + 1, round(factor * alone))
         if alone not in RESTORED_ERRORS or error not in RESTORED_ERRORS:
@@ -203,7 +229,8 @@ def learned(goal: Goal, sample: Sample, budget: Budget, progress: Progress | Non
         if goal == LargestError(0) and learner.learn is jpeg_files and found:
             break  # the pixels of JPEG files take several times as many bytes
     if torchless:
-        warnings.warn("Less is learned without torch; `pip install 'engram[train]'` saves bytes", Advice, stacklevel=2)
+        words = "Less is learned without torch; `pip install 'engram-images[train]'` saves bytes"
+        warnings.warn(words, Advice, stacklevel=2)
     return found
 
 

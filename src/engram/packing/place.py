@@ -51,3 +51,8 @@ def place_of(out: Path | str, force: bool, model_apart: bool, learns: bool) -> I
         shutil.rmtree(path)
     else:
         path.unlink()
+
+
+def is_same(data: str | Path, out: str | Path) -> bool:
+    """Whether OUT is there, and is DATA."""
+    return not is_url(out) and Path(out).exists() and Path(data).samefile(out)

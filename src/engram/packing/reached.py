@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from engram.archive import Archive, Coder
+from engram.codecs.pixel.codec import Pixel
 from engram.datasets.cells import Group
 from engram.datasets.collection import Collection
 from engram.kinds import AnyPixels, kind_of
+from engram.words import counted
 
 if TYPE_CHECKING:
     from engram.codecs.contract import Codec
@@ -26,25 +28,42 @@ Pairs = Iterator[tuple[AnyPixels, AnyPixels]]
 """Of the originals, [n, h, w, c], and the same as they came back."""
 
 
-def pairs(collection: Collection, groups: Sequence[Group], archive: Archive) -> Pairs:
-    """The pictures as they were and as they come back, some at a time."""
+def pairs(collection: Collection, groups: Sequence[Group], archive: Archive, coders: Sequence[Coder] = ()) -> Pairs:
+    """The pictures as they were and as they come back, some at a time.
+
+    coders: of each group. What they are known to give back is not decoded.
+    """
+    known = [_known(coder) for coder in coders] or [None] * len(groups)
     if len(groups) == 1 and groups[0].is_whole(collection.sizes):
         cells = collection.cells(groups[0])
         for rows in runs_of(len(cells)):
             at = rows.start
             for piece in cells.pieces(rows):
-                yield piece.images, archive[at : at + len(piece)]
+                yield piece.images, known[0](piece.images) if known[0] else archive[at : at + len(piece)]
                 at += len(piece)
         return
     step = max(1, -(-len(collection) // MOST_CHECKED))
-    for group in groups:
+    for group, foretold in zip(groups, known, strict=True):
         taken = group.rows[group.rows % step == 0]
         together = max(1, min(RUN, RUN_BYTES // max(1, int(group.sizes.prod(axis=1).max(initial=1)) * 8)))
         for start in range(0, len(taken), together):
             rows = taken[start : start + together]
-            found = archive.gather(rows)
-            for before, after in zip(collection.read(rows), found, strict=True):
-                yield before[None], after[None]
+            before = collection.read(rows)
+            after = map(foretold, before) if foretold else archive.gather(rows)
+            for picture, found in zip(before, after, strict=True):
+                yield picture[None], found[None]
+
+
+def _known(coder: Coder) -> Callable[[AnyPixels], AnyPixels] | None:
+    """What makes of pictures what will come back of them; None where only decoding tells."""
+    if not all(codec.lossless or isinstance(codec, Pixel) for codec in coder.codecs):
+        return None
+
+    def recovered(pictures: AnyPixels) -> AnyPixels:
+        layers = zip(coder.codecs, coder.kind.split(pictures), strict=True)
+        return coder.kind.join([c.recovered(layer) if isinstance(c, Pixel) else layer for c, layer in layers])
+
+    return recovered
 
 
 def runs_of(images: int) -> list[range]:
@@ -101,9 +120,13 @@ def in_words(reached: dict[str, Any], images: int) -> str:
     whole = reached["measured_images"] == images
     words = f"{quality}, largest error {reached['max_error']}"
     if reached["psnr_db"] is not None:
-        words += f", over all {images:,} images" if whole else f", over {reached['measured_images']:,} of the images"
+        words += (
+            f", over all {counted(images, 'image')}"
+            if whole
+            else f", over {reached['measured_images']:,} of the images"
+        )
     if "accuracy" in reached:
         before, after = (f"{100 * reached[key]:.1f} %" for key in ("accuracy_of_originals", "accuracy"))
         words += f"\naccuracy {after} (originals {before}) by the judge {reached['judge']}, "
-        words += f"on {reached['judged_images']:,} images"
+        words += f"on {counted(reached['judged_images'], 'image')}"
     return words

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from engram import archive
-from engram.archive import Coder, Info, Packed
+from engram.archive import Coder, Packed
 from engram.archive.errors import ResumeMismatch
 from engram.codecs.contract import Codec
 from engram.codecs.goals import LargestError
@@ -20,18 +21,21 @@ from engram.codecs.pixel.codec import Pixel
 from engram.datasets import source
 from engram.datasets.cells import Group
 from engram.datasets.collection import Collection
+from engram.datasets.notices import Notice
 from engram.datasets.source import Data, Reading
 from engram.errors import UsageError
 from engram.images import ImageSet
+from engram.packing import as_files, reached
 from engram.packing import groups as of_groups
-from engram.packing import reached
 from engram.packing.asked import Asked, budget_of, checked_block_size
 from engram.packing.choice import choose
 from engram.packing.given import check_there
 from engram.packing.groups import SAMPLE, Chooser, Chosen
-from engram.packing.place import place_of
+from engram.packing.place import is_same, place_of
+from engram.packing.report import Report
 from engram.storage import is_url
 from engram.training.budget import Budget
+from engram.words import counted
 
 if TYPE_CHECKING:
     from engram.archive.engines import Engine
@@ -47,34 +51,6 @@ MORE_DB = 0.02
 
 Progress = Callable[[str, int, int], None]
 """Called with what is being done, how much of it is, and how much there is, 0 where that is not known."""
-
-
-@dataclass(frozen=True)
-class Report:
-    """What was written, why so, and what it reached.
-
-    info: the archive's bytes, part by part. why: a sentence for each choice that was made. quality: psnr_db, None
-    where nothing is lost; max_error; measured_images, of which these are told; with a judge accuracy, 0 to 1, and
-    accuracy_of_originals. padding: of pictures of many sizes, what laying them on cells costs. images_resumed: how
-    many an interrupted pack had done already. seconds: of writing.
-    """
-
-    info: Info
-    why: tuple[str, ...]
-    quality: dict[str, Any]
-    padding: dict[str, Any]
-    images_resumed: int
-    seconds: float
-
-    def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
-        return self.quality | self.padding | {"why": list(self.why), "images_resumed": self.images_resumed}
-
-    def in_words(self) -> str:
-        """What was reached, and why it is coded as it is, in a few lines."""
-        lines = [reached.in_words(self.quality, self.info.images)]
-        lines += [of_groups.in_words(self.padding)] if self.padding else []
-        return "\n".join([*lines, *self.why])
 
 
 def pack(
@@ -117,13 +93,14 @@ def pack(
     options = {"block_size": checked_block_size(block_size), "force": force, "resume": resume}
     if shard_images is not None and engine is None:
         raise UsageError("an engine writes shard sets; `engram.shard` cuts an archive that is packed here")
-    if isinstance(data, str | Path) and not is_url(data) and Path(data).exists() and _is_same(data, out):
+    if isinstance(data, str | Path) and not is_url(data) and Path(data).exists() and is_same(data, out):
         raise UsageError(f"{out} would be replaced by what is read from it; pack it to another name")
     if model is not None:
         check_there(model)
     with place_of(out, force, model_apart, learns=model is None) as place:
-        found = source.collection(data, stages.of("Reading"), reading)
-        groups = found.groups()
+        keeps_files = asked.is_lossless and model is None
+        found = source.collection(data, stages.of("Reading"), reading, keeps_files)
+        groups = found.groups(keeps_files)
         archive.check_collection(found, groups)
         if found.is_lossy and not force and (model is not None or not asked.is_lossless):
             raise UsageError(
@@ -213,13 +190,25 @@ class _Job:
             options = options | {"force": True, "resume": False}
         if judged is not None:
             quality |= reached.accuracy(coders[0].codecs[0], judged[0])
+        if any(group.of_files for group in self.groups):
+            self._tell_of_files()
         many = not self.is_uniform
         why = tuple(
             f"{_of(group)}: {each.why}" if many else each.why for group, each in zip(self.groups, chosen, strict=True)
         )
         laid = len(self.groups) != 1 or not self.groups[0].is_whole(self.collection.sizes)
-        padding = of_groups.padding(self.collection, self.groups, coders) if laid else {}
+        cells = [(g, coder) for g, coder in zip(self.groups, coders, strict=True) if not g.of_files]
+        padding = of_groups.padding(self.collection, *zip(*cells, strict=True)) if laid and cells else {}
         return Report(packed.info, why, quality, padding, packed.images_resumed, seconds)
+
+    def _tell_of_files(self) -> None:
+        """Warns of JPEG files that take their own bytes."""
+        with archive.open(self.place) as opened:
+            rows = as_files.not_rebuilt(opened)
+        if len(rows):
+            what = "JPEG files that are not rebuilt from their coefficients: stored as they are"
+            where = self.collection.where(int(rows[0]))
+            warnings.warn(Notice(what, len(rows), len(self.collection), where), stacklevel=4)
 
     def _judging(self) -> tuple[Judging, Sample]:
         """The judge, and the sample without the images that it judges."""
@@ -237,10 +226,29 @@ class _Job:
         )
         return found, Sample(rest, measured, images)
 
+    def _keep_files(self, numbers: Iterable[int]) -> None:
+        """Makes groups of files of some groups."""
+        for number in numbers:
+            if number < len(self.groups) and not self.groups[number].of_files:
+                self.groups[number] = self.groups[number].as_files()
+
     def _chosen(self, judged: tuple[Judging, Sample] | None) -> list[Chosen]:
-        """What codes each group."""
+        """What codes each group, of which some become groups of files."""
+        files = [group for group in self.groups if group.of_files]
+        others = [group for group in self.groups if not group.of_files]
+        of_files = iter(as_files.choose(self.collection, files))
+        of_others = iter(self._of_cells(others, judged) if others else [])
+        chosen = [next(of_files if group.of_files else of_others) for group in self.groups]
+        if self.asked.is_lossless and self.model is None:
+            smaller = as_files.smaller(self.collection, self.groups, chosen)
+            self._keep_files(smaller)
+            chosen = [smaller.get(number, each) for number, each in enumerate(chosen)]
+        return chosen
+
+    def _of_cells(self, groups: list[Group], judged: tuple[Judging, Sample] | None) -> list[Chosen]:
+        """What codes groups of cells."""
         if judged is None:
-            return self._chooser(self.asked, self.model, self.budget).all()
+            return self._chooser(groups, self.asked, self.model, self.budget).all()
         from engram.packing.given import with_model
         from engram.packing.judging import SHARE_OF_JUDGE
 
@@ -251,11 +259,13 @@ class _Job:
             return [Chosen(Coder.of(codec), "its model was given")]
         budget = self.budget.part(1 - SHARE_OF_JUDGE if judge.learned else 1)
         found = choose(self.asked.goal(sample.images, judge), sample, budget, self.stages.of("Learning"))
-        return [Chosen(Coder.of(found.codec), found.why)]
+        return [Chosen(Coder.of(found.codec), found.why, found.bytes_in_all)]
 
-    def _chooser(self, asked: Asked, model: Any, budget: Budget, learned: list[Pixel] | None = None) -> Chooser:
+    def _chooser(
+        self, groups: list[Group], asked: Asked, model: Any, budget: Budget, learned: list[Pixel] | None = None
+    ) -> Chooser:
         told = self.stages.of("Learning"), self.stages.of("Sampling") if learned is None else None
-        return Chooser(self.collection, self.groups, asked, model, budget, *told, learned or [])
+        return Chooser(self.collection, groups, asked, model, budget, *told, learned or [])
 
     def _again(self, finer: Asked, coders: list[Coder]) -> list[Chosen]:
         """What codes each group for more quality, of what is there already."""
@@ -268,8 +278,8 @@ class _Job:
             images = len(self.collection)
             sample = self.collection.cells(self.groups[0]).sample(SAMPLE)
             found = choose(finer.goal(images), Sample(*divide(sample, images), images), Budget(0), present=others)
-            return [Chosen(Coder.of(found.codec), found.why)]
-        return self._chooser(finer, None, Budget(0), learned).all()
+            return [Chosen(Coder.of(found.codec), found.why, found.bytes_in_all)]
+        return self._chooser(self.groups, finer, None, Budget(0), learned).all()
 
     def _resumed(self, judged: tuple[Judging, Sample] | None) -> tuple[list[Chosen], bool] | None:
         """What an interrupted pack was begun with. Raises ResumeMismatch where that is not what is asked for."""
@@ -281,6 +291,7 @@ class _Job:
         if begun is None:
             return None
         coders, embedded = begun
+        self._keep_files([number for number, coder in enumerate(coders) if coder.files])
         shapes = [(group.kind, group.size) for group in self.groups]
         goal = self.asked.goal(len(self.collection), judged[0] if judged else None)
         kept = [(coder.kind, coder.size) for coder in coders] == shapes
@@ -305,7 +316,7 @@ class _Job:
     def _reached(self, coders: list[Coder]) -> dict[str, Any]:
         left_out = next((codec.model for coder in coders for codec in coder.codecs if codec.model), None)
         with archive.open(self.place, left_out) as opened:
-            pairs = reached.pairs(self.collection, self.groups, opened)
+            pairs = reached.pairs(self.collection, self.groups, opened, coders)
             told = _told(pairs, self.stages.of("Checking"), len(self.collection))
             return reached.quality(told, coders, len(self.collection))
 
@@ -313,9 +324,9 @@ class _Job:
 def _of(group: Group) -> str:
     """What a report calls a group."""
     height, width = group.size
-    many = f"{len(group.rows):,} images"
+    many, tiles = counted(len(group.rows), "image"), counted(group.cells, "tile")
     return (
-        f"{many} in {group.cells:,} tiles of {height} x {width}"
+        f"{many} in {counted(group.cells, 'tile')} of {height} x {width}"
         if group.cells > len(group.rows)
         else (f"{many}, {group.kind.name} {height} x {width}")
     )
@@ -337,7 +348,3 @@ def _told(pairs: reached.Pairs, progress: Callable[[int, int], None] | None, ima
         done += len(before)
         if progress:
             progress(done, images)
-
-
-def _is_same(data: str | Path, out: str | Path) -> bool:
-    return not is_url(out) and Path(out).exists() and Path(data).samefile(out)

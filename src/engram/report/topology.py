@@ -25,7 +25,6 @@ from engram.layers import (
     Reshape,
     Shape,
     Shuffle,
-    Skip,
     TransposedConvolution,
     Unshuffle,
     shapes,
@@ -211,8 +210,6 @@ def _words(layer: Layer) -> tuple[str, str]:
             return f"{layer.kind} to {dimensions((layer.height, layer.width))}", ""
         case Reshape() | Unshuffle() | Shuffle() | Features():
             return layer.kind, ""
-        case Skip():
-            return f"{layer.kind} connection", f"{number(layer.size, 0)} numbers"
 
 
 def _muted(words: str) -> Element:

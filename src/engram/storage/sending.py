@@ -59,7 +59,7 @@ def _system(url: str) -> tuple[Any, str]:
     try:
         import fsspec
     except ModuleNotFoundError:
-        raise MissingLibrary(f"{shown(url)}: URLs need fsspec; `pip install engram[remote]`") from None
+        raise MissingLibrary(f"{shown(url)}: URLs need fsspec; `pip install 'engram-images[remote]'`") from None
     try:
         found: tuple[Any, str] = fsspec.core.url_to_fs(url)
     except (ImportError, ValueError):

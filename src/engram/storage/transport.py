@@ -153,14 +153,15 @@ class Transport:
         try:
             import fsspec
         except ModuleNotFoundError:
-            raise MissingLibrary(f"{self._shown}: reading URLs needs fsspec; `pip install engram[remote]`") from None
+            words = "reading URLs needs fsspec; `pip install 'engram-images[remote]'`"
+            raise MissingLibrary(f"{self._shown}: {words}") from None
         try:
             system, path = fsspec.core.url_to_fs(self._url)
         except ImportError:
             scheme = self._shown.split(":")[0]
             raise MissingLibrary(
                 f"{self._shown}: fsspec lacks what it needs for {scheme}; `pip install fsspec[{scheme}]`, "
-                f"for http engram[remote]"
+                f"for http 'engram-images[remote]'"
             ) from None
         except ValueError:
             raise UnknownScheme(f"{self._shown} has a scheme that fsspec does not know") from None

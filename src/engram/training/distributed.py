@@ -16,7 +16,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
-from importlib.metadata import version
 from typing import Any
 
 import torch
@@ -24,6 +23,7 @@ from torch import Tensor, nn
 
 from engram.errors import UsageError
 from engram.training.errors import RankLost, RanksDisagree
+from engram.version import __version__
 
 
 @dataclass(frozen=True)
@@ -163,7 +163,7 @@ def joined(device: str = "cpu") -> Iterator[World]:
         _introduce("nccl" if device == "cuda" else "gloo")
     try:
         _now = found
-        found.agree({"versions": {"engram": version("engram"), "torch": torch.__version__}})
+        found.agree({"versions": {"engram": __version__, "torch": torch.__version__}})
         yield found
     finally:
         _now = ALONE

@@ -16,13 +16,10 @@ from engram.models import Model
 from engram.networks.classifier import Classifier
 from engram.networks.judge import JudgeNetwork
 from engram.networks.registry import Trainable, make, restore
-from engram.networks.transform import sizes_for
 from engram.training.distributed import world
 from engram.training.loop import History, train
 from engram.training.recipe import RECIPES, Recipe
 
-TASKED = ("transform", "spatial")
-"""The methods that can be trained for a task."""
 Progress = Callable[[int, int], None]
 """Called after each epoch with (epochs done, epochs in all)."""
 Watch = Callable[[int, nn.Module], None]
@@ -47,8 +44,8 @@ def fit(
 
     `options` go to the network (hidden=40), recipe changes to the recipe (epochs=20, learning_rate=10.0). With a
     checkpoint file, a training that was killed goes on where it was, to the same result. `task`, a trained classifier,
-    and the recipe's task_weight make a transform or spatial code spare what that classifier sees. `start`, a trained
-    model of the method, is trained on, with its options; transform takes none, for it starts from the images.
+    and the recipe's task_weight make a spatial code spare what that classifier sees. `start`, a trained model of the
+    method, is trained on, with its options.
     A projection (pca, lda, isomap) is solved, not trained: its one option is `units`, and it has no recipe.
     Raises UsageError for unknown names, TrainingDiverged for a loss that is no number.
     """
@@ -67,8 +64,6 @@ def fit(
     options = dict(options or {})
     if method in ("classifier", "judge"):
         options.setdefault("classes", len(images.class_names))
-    if method == "transform" and recipe.bytes_per_image is not None:
-        options = sizes_for(recipe.bytes_per_image) | options
     network = _start(images, method, start, options, recipe, seed)
 
     def after_epoch(done: int, history: History) -> None:
@@ -78,8 +73,8 @@ def fit(
             watch(done, network)
 
     judged_by = None if task is None else restore(task)
-    if judged_by is not None and not (isinstance(judged_by, Classifier | JudgeNetwork) and method in TASKED):
-        raise UsageError("a task is a classifier, and transform and spatial can be trained for one")
+    if judged_by is not None and not (isinstance(judged_by, Classifier | JudgeNetwork) and method == "spatial"):
+        raise UsageError("a task is a classifier, and spatial can be trained for one")
     history = train(
         network,
         images,
@@ -113,8 +108,6 @@ def _start(
     """The network that a training begins with: drawn from the seed, or one that was trained. Raises UsageError."""
     if start is None:
         return make(method, images.image_shape, seed, recipe.initial_scale, **options)
-    if method == "transform":
-        raise UsageError("transform starts from the components of its images, not from a model")
     if (start.network.method, start.network.image_shape) != (method, images.image_shape):
         found, wanted = (" x ".join(map(str, shape)) for shape in (start.network.image_shape, images.image_shape))
         raise UsageError(

@@ -25,7 +25,6 @@ from engram.networks.pixel import PixelNetwork
 from engram.networks.restoration import RestorationNetwork
 from engram.networks.running import to_tensor
 from engram.networks.spatial import Spatial
-from engram.networks.transform import Transform
 from engram.training.bidirectional import BidirectionalStep
 from engram.training.checkpoint import Checkpoint, identity_of
 from engram.training.classification import ClassificationStep
@@ -36,7 +35,6 @@ from engram.training.recipe import Recipe
 from engram.training.restoration import RestorationStep
 from engram.training.spatial import SpatialStep
 from engram.training.steps import Objective, Step, step_for
-from engram.training.transform import RateDistortionStep
 
 
 @dataclass
@@ -131,11 +129,9 @@ def _step_of(
     task: Classifier | JudgeNetwork | None,
 ) -> Step:
     """How the network takes a step: its own way, or else the fastest that computes what the recipe says."""
-    own = Transform | Spatial | RestorationNetwork | PixelNetwork | Classifier | JudgeNetwork
+    own = Spatial | RestorationNetwork | PixelNetwork | Classifier | JudgeNetwork
     if recipe.noise is not None and isinstance(network, own):
         raise UsageError("noise in training is for networks whose whole aim is to return the image, clean")
-    if isinstance(network, Transform):
-        return RateDistortionStep(network, recipe, images, seed, task)
     if isinstance(network, Spatial):
         return SpatialStep(network, recipe, images, seed, task)
     if isinstance(network, RestorationNetwork):

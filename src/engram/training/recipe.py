@@ -34,9 +34,8 @@ class Recipe:
     is Muon (Jordan et al., 2024) for the matrices of hidden layers, and Adam at a tenth of its rate for the rest.
     precision "bfloat16" lets matrix products round their factors to bfloat16 where the processor is faster for it;
     weights, sums and everything else stay float32. initial_scale multiplies the weights that the network starts from.
-    bytes_per_image is what a transform code is trained for, task_weight how many bits an image it gives to spare its
-    task network one nat. With noise, an auto-associative network learns to return the clean image of a noisy one, with
-    fresh noise in each epoch.
+    task_weight is how many bits an image a spatial code gives to spare its task network one nat. With noise, an
+    auto-associative network learns to return the clean image of a noisy one, with fresh noise in each epoch.
     """
 
     epochs: int
@@ -46,7 +45,6 @@ class Recipe:
     batch_size: int = 64
     precision: Literal["float32", "bfloat16"] = "float32"
     initial_scale: float = 1.0
-    bytes_per_image: float | None = None
     task_weight: float = 0.0
     noise: Noise | None = None
     noise_strength: float | None = None
@@ -68,8 +66,6 @@ class Recipe:
             noises.check(self.noise, self.noise_strength or 0.0)
         if not self.task_weight >= 0:
             raise UsageError(f"a task's weight is 0 or more, not {self.task_weight}")
-        if self.bytes_per_image is not None and not self.bytes_per_image > 0:
-            raise UsageError(f"a code takes more than 0 bytes an image, not {self.bytes_per_image}")
 
 
 RECIPES = {
@@ -82,9 +78,6 @@ RECIPES = {
     "stacked": Recipe(epochs=10, optimiser="adam", learning_rate=2e-3),
     "classifier": Recipe(epochs=20, optimiser="sgd", learning_rate=0.01),
     "judge": Recipe(epochs=16, optimiser="sgd", learning_rate=0.1, momentum=0.9, batch_size=256, precision="bfloat16"),
-    "transform": Recipe(
-        epochs=100, optimiser="adam", learning_rate=2e-3, batch_size=512, precision="bfloat16", bytes_per_image=16.0
-    ),
     "spatial": Recipe(epochs=40, optimiser="adam", learning_rate=3e-3, precision="bfloat16"),
     "pixel": Recipe(epochs=60, optimiser="muon", learning_rate=2e-2, batch_size=256, precision="bfloat16"),
     "restoration": Recipe(epochs=16, optimiser="adam", learning_rate=3e-3, precision="bfloat16"),

@@ -1,7 +1,11 @@
 """Training a spatial code for all rates at once: each image of a batch has a quantisation step of its own.
 
-The loss is bits + weight * mean squared error, where the weight is what a step is worth at high rates; rounding is
-stood in for as in `training/transform`. Coarse steps count for more, or the fine ones' many bits would drown them.
+The loss is bits + weight * mean squared error, where the weight is what a step is worth at high rates. Coarse steps
+count for more, or the fine ones' many bits would drown them.
+
+Rounding has no gradient. While the analysis learns, its code plus uniform noise of one step stands for the symbols
+where bits are counted, and the rounded code, with the gradient passed through, where pixels are made. Later the
+analysis rests, and synthesis and prior learn from the symbols that there will be.
 
 For a task, a third term says how much a classifier of the images loses, and only the coarse steps are learned. That
 classifier must not judge the result: it sees the images shifted and with noise, or the code would learn to write what
@@ -16,6 +20,7 @@ from typing import final
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from engram.errors import UsageError
 from engram.networks.classifier import Classifier
@@ -25,7 +30,6 @@ from engram.training.device import rounding
 from engram.training.distributed import Part, world
 from engram.training.recipe import Recipe
 from engram.training.steps import Step, descend, optimiser_state, restore_optimiser
-from engram.training.transform import LARGEST_GRADIENT, bits_of, confusions
 
 STEPS = 14.0, 450.0
 """The quantisation steps that are learned, in gray levels; each octave is drawn as often."""
@@ -40,6 +44,9 @@ ANALYSIS_RESTS = 0.88
 """From this share of all steps on, symbols are whole."""
 COUNTED = 0.9
 """An image counts by its step to this power: bits fall about so as steps grow."""
+LOG_SCALES = -4.0, 5.0
+"""The natural logarithms of the narrowest and the widest scale of a distribution, in steps."""
+LARGEST_GRADIENT = 5.0
 
 
 @final
@@ -111,3 +118,23 @@ class SpatialStep(Step):
         rest = dict(state)
         self.done = int(rest.pop("done"))
         restore_optimiser(self.optimiser, rest)
+
+
+def confusions(task: Classifier | JudgeNetwork, made: Tensor, images: Tensor) -> Tensor:
+    """How far the classes that a classifier sees in each image that came back are from those in the original.
+
+    The Kullback-Leibler divergences, in nats.
+    """
+    with torch.no_grad():
+        wanted = task(images).float().log_softmax(1)
+    found: Tensor = task(made).float().log_softmax(1)
+    return functional.kl_div(found, wanted, reduction="none", log_target=True).sum(1)
+
+
+def bits_of(symbols: Tensor, mean: Tensor, log_scale: Tensor) -> Tensor:
+    """The bits of each symbol under a logistic distribution integrated over its step."""
+    narrow = torch.exp(-log_scale.clamp(*LOG_SCALES))
+    upper, lower = (symbols + 0.5 - mean) * narrow, (symbols - 0.5 - mean) * narrow
+    sign = torch.where(upper + lower > 0, -1.0, 1.0)  # the tail where a difference of sigmoids loses nothing
+    chance = (torch.sigmoid(sign * upper) - torch.sigmoid(sign * lower)).abs()
+    return -torch.log2(chance.clamp_min(1e-7))

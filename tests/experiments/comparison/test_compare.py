@@ -25,7 +25,7 @@ from engram.experiments.comparison.run import Comparison, compare
 from engram.experiments.comparison.study import Study
 from engram.images import ImageSet
 
-pytest.importorskip("sklearn", reason="the comparison's extra is not installed: pip install 'engram[compare]'")
+pytest.importorskip("sklearn", reason="the comparison's extra is not installed: pip install 'engram-images[compare]'")
 METHODS = "raw", "pca", "lda", "png", "jpeg-plain"
 SIZES = Sizes(train=150, test=40, judge_epochs=1)
 
@@ -147,7 +147,7 @@ def test_a_missing_library_is_a_row_that_says_so(data: str, tmp_path: Path, monk
     found = compare(data, tmp_path, quick=True, methods=["jpeg-ls", "png"], workers=0, sizes=SIZES)
     errors = [row for row in found.results["rows"] if "error" in row]
     assert {row["method"] for row in errors} == {"jpeg-ls-atlas", "jpeg-ls-each"}
-    assert all("pip install 'engram[rivals]'" in row["error"] for row in errors)
+    assert all("pip install 'engram-images[rivals]'" in row["error"] for row in errors)
     assert any(row["method"] == "png-each" for row in found.results["rows"] if "error" not in row)
 
 

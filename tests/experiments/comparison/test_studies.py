@@ -18,7 +18,7 @@ from engram.experiments.comparison.structure import SPACES, StructureSearch
 from engram.experiments.comparison.study import Study
 
 for library in ("sklearn", "skimage"):
-    pytest.importorskip(library, reason="the comparison's extra is not installed: pip install 'engram[compare]'")
+    pytest.importorskip(library, reason="the comparison's extra is not installed: pip install 'engram-images[compare]'")
 
 
 @pytest.fixture(scope="module")

@@ -108,11 +108,17 @@ class Pixel(Codec):
             encoder.encode(bits, weights)
         return encoder.finish()
 
-    def estimated_bits(self, block: Pixels) -> float:
-        """What the block's decisions are worth, in bits: its coded bytes but for the ends of the stream."""
-        symbols = self._symbols(block)
+    def recovered(self, images: Pixels) -> Pixels:
+        """The images as they come back, which no block need be coded for."""
+        return came_back(self.step)[images]
+
+    def estimated_bits(self, block: Pixels, within: NDArray[np.bool_] | None = None) -> float:
+        """What the block's decisions are worth, in bits: its coded bytes but for the ends of the stream.
+
+        within: bool[height, width], the pixels whose decisions count; None for all.
+        """
         bits = 0.0
-        for chosen, weights in self._decisions(symbols):
+        for chosen, weights in self._decisions(self._symbols(block), within):
             bits -= np.log2(np.where(chosen, weights, 2.0**24 - weights) / 2.0**24).sum()
         return bits
 
@@ -121,15 +127,21 @@ class Pixel(Codec):
         symbols: Indices = (ordered(block).astype(np.int64) + self.max_error) // self.step
         return symbols
 
-    def _decisions(self, symbols: Indices) -> Iterator[tuple[NDArray[np.int32], NDArray[np.float64]]]:
-        """(bits, weights) of chunks of decisions, in the order of the stream."""
+    def _decisions(
+        self, symbols: Indices, within: NDArray[np.bool_] | None = None
+    ) -> Iterator[tuple[NDArray[np.int32], NDArray[np.float64]]]:
+        """(bits, weights) of chunks of decisions, in the order of the stream; within: of some pixels alone."""
         if not len(symbols):
             return
         around = self.network.neighbourhood
+        waves = around.waves
+        if within is not None:
+            is_wanted = within.ravel().repeat(self.image_shape[2])
+            waves = [wave[is_wanted[wave]] for wave in waves]
         canvases = around.canvas(self.gray[symbols].astype(np.uint8))
         starts = np.arange(len(symbols)) * around.canvas_size
         flat = symbols.reshape(len(symbols), -1)
-        for chunk in _chunks(around.waves, max(1, _CHUNK // len(symbols))):
+        for chunk in _chunks(waves, max(1, _CHUNK // len(symbols))):
             values = np.concatenate(chunk)
             wave = np.repeat(np.arange(len(chunk)), [len(part) * len(symbols) for part in chunk])
             outputs = self.network.outputs(canvases.ravel(), np.tile(starts, len(values)), values.repeat(len(symbols)))
@@ -225,6 +237,21 @@ class Pixel(Codec):
         if not whole or (size and values.max() >= len(self.gray)):
             raise CorruptData(f"a block of {count} images must inflate to {size} symbols below {len(self.gray)}")
         return ordered(self.gray[values].astype(np.uint8).reshape(count, *self.image_shape))
+
+
+def came_back(step: int) -> Pixels:
+    """uint8[256]: by its original, the value that every pixel code of a step gives back."""
+    return np.minimum((np.arange(256) + step // 2) // step * step, 255).astype(np.uint8)
+
+
+def squared_errors(counts: NDArray[np.float64], step: int) -> NDArray[np.float64]:
+    """float64[n]: the squared error of each of n images, over the values of a mean one, that a pixel code makes.
+
+    counts: float64[n, 256], how much each value counts in each image.
+    """
+    squares = np.square(came_back(step).astype(np.float64) - np.arange(256))
+    errors: NDArray[np.float64] = counts @ squares / max(1.0, counts.sum(1).mean())
+    return errors
 
 
 def _decide(decoders: list[Decoder], weights: NDArray[np.float64], edges: Indices) -> NDArray[np.int32]:

@@ -6,6 +6,8 @@ biases.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 
 from engram.codecs.contract import Config, CorruptModel, image_shape_of
@@ -36,9 +38,14 @@ def emit(network: Networks, step: int) -> tuple[Config, bytes]:
         config["edges"] = around.edges
     if network.networks[0].high != LARGEST_ACTIVATION:
         config["high"] = network.networks[0].high
-    layers = [layer for channel in network.networks for layer in channel.layers]
+    return config, _packed(tuple(layer for channel in network.networks for layer in channel.layers))
+
+
+@lru_cache(16)
+def _packed(layers: tuple[WholeDense, ...]) -> bytes:
+    """The model: the same for images of all sizes."""
     parts = [part for layer in layers for part in (layer.weight.ravel(), layer.bias)]
-    return config, numbers.pack(np.concatenate(parts).astype(np.int32))
+    return numbers.pack(np.concatenate(parts).astype(np.int32))
 
 
 def parse(config: Config, model: bytes) -> tuple[Networks, int]:

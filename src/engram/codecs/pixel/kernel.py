@@ -9,10 +9,12 @@ from __future__ import annotations
 import ctypes
 from functools import cache
 from importlib.util import find_spec
+from math import prod
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from engram.codecs.pixel.network import CausalNetwork, Networks
 from engram.coding import mixture
@@ -33,6 +35,8 @@ _ARRAYS = (
     *("gray", "boundaries", "nonzero", "exponential", "inverse", "logistic"),
 )
 Floats = NDArray[np.float32]
+_TABLES: WeakKeyDictionary[Networks, tuple[dict[str, int], dict[str, NDArray[Any]]]] = WeakKeyDictionary()
+"""Of networks that are in use, what `_tables` makes of them: a network serves codecs of any step."""
 
 
 class _Model(ctypes.Structure):
@@ -66,46 +70,19 @@ class Kernel:
         around, levels = network.neighbourhood, Mixture(gray)
         self._around, self._levels = around, len(gray)
         self._longest = (levels.depth + 1) * len(around.places)
-        widths = [_filled(len(layer.bias)) for layer in network.networks[0].layers]
-        least, largest = mixture.limits(network.networks[0].components)
-        weights = np.stack([_weights(channel) for channel in network.networks])
-        whole = {
-            "widths": widths,
-            "least": least,
-            "largest": largest,
-            "alone": _own([channel.alone for channel in network.networks]),
-            "wave_ends": np.cumsum([len(wave) for wave in around.waves]),
-            "order": np.concatenate(around.waves),
-            "taps": around.taps,
-            "places": around.places,
-            "gray": gray,
-            "boundaries": levels.boundaries,
-            "nonzero": mixture.nonzero_weights(),
-            "exponential": mixture.exponentials(),
-            "inverse": mixture.inverses(),
-            "logistic": mixture.logistics(),
-        }
-        self._arrays = {name: np.ascontiguousarray(array, np.int32) for name, array in whole.items()} | {
-            "weights": _aligned(weights),
-            "first": _aligned(_own([_padded(channel.biases[0]) for channel in network.networks])),
-            "last": _aligned(_own([_padded(channel.biases[-1]) for channel in network.networks])),
-        }
-        self._model = _Model(
-            channels=len(network.networks),
-            inputs=around.inputs,
-            values=len(around.places),
-            canvas_size=around.canvas_size,
-            waves=len(around.waves),
-            largest_wave=max(map(len, around.waves)),
-            layers=len(widths),
-            widest=max(widths),
-            components=network.networks[0].components,
-            depth=levels.depth,
-            levels=len(gray),
-            channel_weights=weights.shape[1],
-            high=network.networks[0].high,
-            **{name: array.ctypes.data for name, array in self._arrays.items()},
+        if network not in _TABLES:
+            _TABLES[network] = _tables(network)
+        numbers, tables = _TABLES[network]
+        self._arrays = tables | _whole(
+            gray=gray,
+            boundaries=levels.boundaries,
+            nonzero=mixture.nonzero_weights(),
+            exponential=mixture.exponentials(),
+            inverse=mixture.inverses(),
+            logistic=mixture.logistics(),
         )
+        addresses = {name: array.ctypes.data for name, array in self._arrays.items()}
+        self._model = _Model(depth=levels.depth, levels=len(gray), **numbers, **addresses)
 
     def __reduce__(self) -> tuple[type[Kernel], tuple[Networks, NDArray[np.int64]]]:
         """How it is pickled: what it was made of."""
@@ -155,6 +132,46 @@ class Kernel:
             raise CorruptStream(f"a value decodes to {failed}, beyond {self._levels - 1}")
 
 
+def _tables(network: Networks) -> tuple[dict[str, int], dict[str, NDArray[Any]]]:
+    """(numbers, arrays) of a model that do not depend on its gray levels."""
+    around, channels = network.neighbourhood, network.networks
+    widths = [_filled(len(layer.bias)) for layer in channels[0].layers]
+    least, largest = mixture.limits(channels[0].components)
+    weights = np.stack([_weights(channel) for channel in channels])
+    numbers = {
+        "channels": len(channels),
+        "inputs": around.inputs,
+        "values": len(around.places),
+        "canvas_size": around.canvas_size,
+        "waves": len(around.waves),
+        "largest_wave": max(map(len, around.waves)),
+        "layers": len(widths),
+        "widest": max(widths),
+        "components": channels[0].components,
+        "channel_weights": weights.shape[1],
+        "high": channels[0].high,
+    }
+    return numbers, _whole(
+        widths=widths,
+        least=least,
+        largest=largest,
+        alone=np.stack([channel.alone for channel in channels], 1),
+        wave_ends=np.cumsum([len(wave) for wave in around.waves]),
+        order=np.concatenate(around.waves),
+        taps=around.taps,
+        places=around.places,
+    ) | {
+        "weights": _aligned([weights]),
+        "first": _aligned([channel.biases[0] for channel in channels]),
+        "last": _aligned([channel.biases[-1] for channel in channels]),
+    }
+
+
+def _whole(**arrays: ArrayLike) -> dict[str, NDArray[Any]]:
+    """The arrays as the kernel reads them: int32."""
+    return {name: np.ascontiguousarray(array, np.int32) for name, array in arrays.items()}
+
+
 def _filled(width: int) -> int:
     return -(-width // _LANES) * _LANES
 
@@ -166,12 +183,14 @@ def _padded(rows: Floats) -> Floats:
     return filled
 
 
-def _aligned(array: Floats) -> Floats:
-    """The array where no vector of a processor lies across two lines of its cache."""
-    room = np.empty(array.size + _LANES, np.float32)
+def _aligned(arrays: list[Floats]) -> Floats:
+    """float32[rows, arrays, width], widths filled up; no vector of a processor lies across two lines of its cache."""
+    shape = len(arrays[0]), len(arrays), _filled(arrays[0].shape[1])
+    room = np.zeros(prod(shape) + _LANES, np.float32)
     first = -(room.ctypes.data // 4) % _LANES
-    aligned = room[first : first + array.size].reshape(array.shape)
-    aligned[...] = array
+    aligned = room[first : first + prod(shape)].reshape(shape)
+    for number, array in enumerate(arrays):
+        aligned[:, number, : array.shape[1]] = array
     return aligned
 
 
@@ -186,11 +205,3 @@ def _weights(network: CausalNetwork) -> Floats:
         parts.append(_padded(np.pad(rows, ((0, more), (0, 0)))))
         taken = rows.shape[1]
     return np.concatenate([part.ravel() for part in parts])
-
-
-def _own(arrays: list[NDArray[Any]]) -> NDArray[Any]:
-    """Of arrays of a row for each value, one array for each channel, the rows of each channel's values."""
-    own = arrays[0].copy()
-    for channel, rows in enumerate(arrays):
-        own[channel :: len(arrays)] = rows[channel :: len(arrays)]
-    return own

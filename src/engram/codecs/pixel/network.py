@@ -104,44 +104,49 @@ class CausalNetwork:
 
     @cached_property
     def biases(self) -> list[Floats]:
-        """float32[values, units] of first and last layer, float32[units] of others; half added, over 2^shift."""
-        positions = self.neighbourhood.positions.astype(np.float64)
+        """float32[pixels, units] of first and last layer, float32[units] of others; half added, over 2^shift."""
+        around = self.neighbourhood
+        stride = around.image_shape[1] * around.image_shape[2]
+        rows = around.positions[::stride, : around.knots].astype(np.float64)
+        columns = around.positions[: stride : around.image_shape[2], around.knots :].astype(np.float64)
         biases = []
         for number, layer in enumerate(self.layers):
             bias = (layer.bias + layer.half).astype(np.float64)
-            if number in (0, len(self.layers) - 1):
-                bias = positions @ layer.weight[-positions.shape[1] :].astype(np.float64) + bias
+            if number in (0, len(self.layers) - 1):  # the knots of rows and of columns add up
+                down, across = np.split(layer.weight[-around.features :].astype(np.float64), 2)
+                bias = ((rows @ down + bias)[:, None] + columns @ across).reshape(-1, len(bias))
             biases.append((bias * 2.0**-layer.shift).astype(np.float32))
         return biases
 
     @cached_property
     def alone(self) -> Outputs:
-        """int32[values, 1 + 3K]: what each value is expected to be while all its neighbours are 0."""
-        values = np.arange(len(self.neighbourhood.places))
-        nothing = np.zeros((_CHUNK, self.neighbourhood.inputs), np.uint8)
-        parts = (values[first : first + _CHUNK] for first in range(0, len(values), _CHUNK))
+        """int32[pixels, 1 + 3K]: what a pixel's value is expected to be while all its neighbours are 0."""
+        pixels, nothing = np.arange(len(self.biases[0])), np.empty((_CHUNK, 0), np.uint8)
+        parts = (pixels[first : first + _CHUNK] for first in range(0, len(pixels), _CHUNK))
         return np.concatenate([self._outputs(nothing[: len(part)], part) for part in parts])
 
     def outputs(self, canvases: Pixels, starts: Indices, values: Indices) -> Outputs:
         """int32[n, 1 + 3K] for n values: flat canvases, where in them the value's image starts, and its number."""
-        outputs = self.alone[values]
+        pixels = values // self.neighbourhood.image_shape[2]
+        outputs = self.alone[pixels]
         for first in range(0, len(values), _CHUNK):
-            chunk = values[first : first + _CHUNK]
-            around = canvases.take(self._taps[chunk] + starts[first : first + _CHUNK, None])
+            chunk = slice(first, first + _CHUNK)
+            around = canvases.take(self._taps[values[chunk]] + starts[chunk, None])
             some = np.flatnonzero(around.any(1))
             if len(some):
-                outputs[first + some] = self._outputs(around[some], chunk[some])
+                outputs[first + some] = self._outputs(around[some], pixels[chunk][some])
         return outputs
 
-    def _outputs(self, around: Pixels, values: Indices) -> Outputs:
+    def _outputs(self, around: Pixels, pixels: Indices) -> Outputs:
+        """Of values of some pixels, given their neighbours, of which those that are left out at the end are 0."""
         x = around.astype(np.float32)
         h = x
         for number, bias in enumerate(self.biases):
             last = number == len(self.layers) - 1
-            h = h @ self.weights[number]
+            h = h @ self.weights[number][: h.shape[1]]
             if last:
-                h += x @ self.weights[number + 1]
-            h += bias[values] if bias.ndim == 2 else bias
+                h += x @ self.weights[number + 1][: x.shape[1]]
+            h += bias[pixels] if bias.ndim == 2 else bias
             np.floor(h, out=h)
             np.clip(h, self._least if last else 0, self._largest if last else self.high, out=h)
         return h.astype(np.int32)

@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 from engram.codecs.analysis import activate, evaluate, floats_of
 from engram.codecs.contract import Codec, Config, DecodeOnly, Rows
 from engram.codecs.one_thread import on_one_thread
+from engram.codecs.spatial.contexts import Contexts
 from engram.codecs.spatial.model import SpatialModel, emit, parse
-from engram.codecs.transform.prior import Contexts
 from engram.coding import linear
 from engram.coding.grid import COARSEST, FINEST, Grid
 from engram.coding.linear import Floats

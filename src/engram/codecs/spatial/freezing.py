@@ -1,7 +1,7 @@
 """From a trained spatial network to its codec: prior and synthesis in whole numbers, tables from what is seen.
 
-As in `codecs/transform/freezing`: a layer's weights come in a unit, as coarse as the loss allows; the sums of a last
-layer in what they mean, divided by a power of two. What a layer takes comes in parts (hidden numbers, symbols), each in
+A layer's weights come in a unit, as coarse as the loss allows; the sums of a last layer in what they mean, a gray level
+or a fraction of a step, divided by a power of two. What a layer takes comes in parts (hidden numbers, symbols), each in
 a unit of its own. All of it is fitted over many quantisation steps at once, for the codec is to serve them all.
 """
 
@@ -17,18 +17,10 @@ from engram.codecs.rounding import CannotFreeze, TooFine
 from engram.codecs.settings import LARGEST_ACTIVATION
 from engram.codecs.spatial import rounding
 from engram.codecs.spatial.codec import Spatial, codes_of
+from engram.codecs.spatial.contexts import FRACTIONS, LOWEST_SCALE, SCALES, SCALES_A_UNIT, fitted_tables
 from engram.codecs.spatial.model import LARGEST_LIMIT, SpatialModel
 from engram.codecs.spatial.prior import Prior
 from engram.codecs.spatial.synthesis import Synthesis, images_of
-from engram.codecs.transform.freezing import (
-    LOSS_RATE,
-    LOWEST_SCALE,
-    ROOM,
-    SCALES,
-    SCALES_A_UNIT,
-    fitted_tables,
-)
-from engram.codecs.transform.prior import FRACTIONS
 from engram.coding import grid as grids
 from engram.coding import linear
 from engram.coding.grid import Grid
@@ -45,6 +37,10 @@ FITTED, MEASURED = 30_000, 5000
 """How many cells of training images fit the tables at each step, and measure the loss of whole numbers."""
 STEP = 64
 """The step that a codec is given first."""
+LOSS_RATE = 0.005
+"""The share of the rate that whole numbers in the prior may cost."""
+ROOM = 1.25
+"""Symbols may go so much beyond the largest seen."""
 
 
 @dataclass(frozen=True)

@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 
 from engram.codecs.contract import Config, CorruptModel, image_shape_of
 from engram.codecs.settings import LARGEST_ACTIVATION, LARGEST_SHIFT, check_keys, whole
+from engram.codecs.spatial.contexts import LARGEST_REACH, STORED, tables_of
 from engram.codecs.spatial.prior import Prior
 from engram.codecs.spatial.synthesis import Synthesis
 from engram.codecs.synthesis import LARGEST_MODEL
-from engram.codecs.transform.model import LARGEST_REACH, MOST_SCALES, STORED, tables_of
 from engram.coding import numbers
 from engram.coding.convolution import KERNEL
 from engram.coding.grid import COARSEST, FINEST, OFFSETS, Grid
@@ -33,14 +33,12 @@ LARGEST_LIMIT = 1 << 12
 LARGEST_GRID = 1 << 12
 """How many cells an image may have: 256 x 256 pixels."""
 LARGEST_WIDTH = 1 << 12
+MOST_SCALES = 256
 
 
 @dataclass(frozen=True, eq=False)
 class SpatialModel:
-    """prior and synthesis in whole numbers, and levels[scales, STORED, 2 reach + 1], a table for each context.
-
-    Tables are those of `codecs/transform/model`.
-    """
+    """prior and synthesis in whole numbers, and the levels[scales, STORED, 2 reach + 1] that `tables_of` takes."""
 
     prior: Prior
     levels: Levels

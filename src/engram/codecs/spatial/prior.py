@@ -5,8 +5,7 @@
     centre, scale = ends(h[2], c[2], around, own)
 
 Number j of h, of H in all, sees the own symbols before unit floor(j * units / H); unit u's centre and scale see the own
-symbols before u, and the numbers of h that do. From a centre and a scale to a table, and from a distance to a symbol:
-`codecs/transform/prior`.
+symbols before u, and the numbers of h that do. `contexts` says which table follows from a centre and a scale.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engram.codecs.transform.prior import Contexts, nearest_of
+from engram.codecs.spatial.contexts import Contexts, nearest_of
 from engram.coding.grid import FINEST, MARGIN, OFFSETS, Grid, Indices, largest_sums
 from engram.coding.integer import EXACT32, EXACT64, InexactNetwork, IntegerLayer, Integers, MisfitNetwork, reach_of
 from engram.coding.linear import Floats

@@ -11,22 +11,28 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import ceil, log2
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engram.codecs.analysis import activate
-from engram.codecs.rounding import CannotFreeze
-from engram.codecs.transform.freezing import ACTIVATION_LEVELS, COARSEST, FINEST, RAREST, possible_shift, whole_dense
-from engram.coding.integer import IntegerLayer
+from engram.codecs.rounding import LARGEST_BIAS, CannotFreeze, TooFine
+from engram.codecs.settings import LARGEST_SHIFT
+from engram.coding.integer import IntegerLayer, with_numbers
 from engram.coding.linear import Floats, Linear
-from engram.layers import Convolution, Dense
+from engram.layers import Dense
 
 Doubles = NDArray[np.float64]
 Whole = TypeVar("Whole")
 """Part of a codec in whole numbers."""
 
+COARSEST, FINEST = 2, 20
+"""Units of weights that are tried: their root mean square over 2^(half octaves / 2)."""
+ACTIVATION_LEVELS = 400
+"""The largest whole number of a hidden layer, about."""
+RAREST = 0.1
+"""A hidden number seen smaller than this share of the largest is taken to be as large."""
 _ROOM = 1.25
 """Hidden numbers may go so much beyond the largest seen."""
 
@@ -109,7 +115,7 @@ def hidden(linear: Linear, parts: Sequence[Part], sums: Floats, coarseness: floa
     unit = _finest(weight, parts[0], coarseness)
     shift = max(0, ceil(log2(max(_ROOM, unit) / unit / ACTIVATION_LEVELS)))
     high = ceil(_ROOM / (unit * 2**shift))
-    layer = IntegerLayer(_whole(linear, weight, linear.bias / sizes, parts, unit), possible_shift(shift), 0, high)
+    layer = IntegerLayer(_whole(linear, weight, linear.bias / sizes, parts, unit), _possible(shift), 0, high)
     return Rounded(layer, unit, sizes), Part(made, unit * 2**shift, sizes)
 
 
@@ -119,7 +125,14 @@ def last(
     """The last layer, whose results are in units of `meaning`, from one end to the other. Raises TooFine."""
     weight = _by_input(linear)
     shift = max(0, ceil(log2(meaning / _finest(weight, parts[0], coarseness))))
-    return IntegerLayer(_whole(linear, weight, linear.bias, parts, meaning / 2**shift), possible_shift(shift), *ends)
+    return IntegerLayer(_whole(linear, weight, linear.bias, parts, meaning / 2**shift), _possible(shift), *ends)
+
+
+def _possible(shift: int) -> int:
+    """The shift itself. Raises TooFine."""
+    if shift > LARGEST_SHIFT:
+        raise TooFine(f"a shift of {shift} is beyond the {LARGEST_SHIFT} of a model's layers")
+    return shift
 
 
 def _by_input(linear: Linear) -> Doubles:
@@ -138,7 +151,10 @@ def _finest(weight: Doubles, part: Part, coarseness: float) -> float:
 
 
 def _whole(linear: Linear, weight: Doubles, bias: Floats, parts: Sequence[Part], unit: float) -> Linear:
-    """The map with weight[inputs, taps, outputs] of the parts, and bias, in whole numbers of the unit."""
+    """The map with weight[inputs, taps, outputs] of the parts, and bias, in whole numbers of the unit.
+
+    The bias is set right by what rounding does to the sums at the mean inputs. Raises TooFine.
+    """
     made = []
     for part, own in zip(parts, np.split(weight, np.cumsum([part.numbers for part in parts])[:-1]), strict=True):
         scaled = part.scaled(own) / unit
@@ -147,9 +163,11 @@ def _whole(linear: Linear, weight: Doubles, bias: Floats, parts: Sequence[Part],
     whole = np.concatenate(made)
     taps, outputs = whole.shape[1:]
     means = np.concatenate([part.means for part in parts]).repeat(taps)
-    dense = whole_dense(whole.reshape(-1, outputs), bias / unit, means)
-    if isinstance(linear, Dense):
-        return dense
-    assert isinstance(linear, Convolution)
-    kernel: Any = dense.weight.reshape(whole.shape).transpose(2, 0, 1).reshape(linear.weight.shape)
-    return Convolution(kernel, dense.bias, linear.stride, linear.padding, "none")
+    exact = whole.reshape(-1, outputs)
+    rounded = np.rint(exact)
+    biases = np.rint(bias / unit + means @ (exact - rounded))
+    if max(np.abs(array).max(initial=0) for array in (rounded, biases)) > LARGEST_BIAS:
+        raise TooFine("weights or biases are beyond the 32 bits of a model's numbers")
+    if not isinstance(linear, Dense):
+        rounded = rounded.reshape(whole.shape).transpose(2, 0, 1).reshape(linear.weight.shape)
+    return with_numbers(linear, rounded, biases)

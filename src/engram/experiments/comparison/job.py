@@ -65,7 +65,7 @@ def load(path: Path) -> Finding | None:
 class Job(ABC):
     """Something to measure. Its fields are JSON-able, and with the images and the versions say what will be found."""
 
-    libraries: ClassVar[tuple[str, ...]] = ("engram", "torch", "numpy", "scikit-learn", "scikit-image")
+    libraries: ClassVar[tuple[str, ...]] = ("engram-images", "torch", "numpy", "scikit-learn", "scikit-image")
     """Whose versions matter."""
     name: str
 

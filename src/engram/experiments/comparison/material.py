@@ -14,7 +14,7 @@ from engram.archive import shipped
 from engram.datasets import source
 from engram.datasets.progress import Progress
 from engram.errors import UsageError
-from engram.images import ImageSet, Splits
+from engram.images import ImageSet
 from engram.models import Model, load
 from engram.training.fit import fit
 from engram.training.judging import MOMENTUM
@@ -81,12 +81,13 @@ def prepare(
     Raises what loading and training raise.
     """
     loaded = source.load(data, progress)
-    if isinstance(loaded, ImageSet):
+    if {"train", "test"} <= set(loaded.splits):
+        halves = {half: loaded.split(half) for half in ("train", "test")}
+    else:
         seventh = len(loaded) // SEVENTH
         halves = source.draw_split(loaded, {"test": seventh, "train": len(loaded) - seventh}, SEED)
-        loaded = Splits(halves["train"], halves["test"])
-    known = loaded.train.fingerprint() == load(shipped.judge(KNOWN)).facts["images_sha256"]
-    train, test = (_at_most(half, size) for half, size in zip(loaded, (sizes.train, sizes.test), strict=True))
+    known = halves["train"].fingerprint() == load(shipped.judge(KNOWN)).facts["images_sha256"]
+    train, test = _at_most(halves["train"], sizes.train), _at_most(halves["test"], sizes.test)
     if not len(train) or not len(test):
         raise UsageError(f"{data}: a comparison needs images to learn from and to measure on; this is too small a set")
     if train.labels is None:

@@ -11,7 +11,7 @@ from engram.datasets import catalog, pictures, source
 from engram.datasets.progress import Progress
 from engram.errors import UsageError
 from engram.evaluation.distortion import psnr_db
-from engram.images import ImageSet, Splits
+from engram.images import ImageSet
 
 PAPER_DATA = "fashion-mnist"
 JPEG_QUALITY = 95
@@ -59,15 +59,16 @@ def prepare(data: str | None, counts: dict[str, int], device: str, progress: Pro
         missing = str(error)
         loaded = source.load("wardrobe", progress)
     name = data or ("wardrobe" if missing else PAPER_DATA)
-    if isinstance(loaded, ImageSet):
+    if {"train", "test"} <= set(loaded.splits):
+        halves = {half: loaded.split(half) for half in ("train", "test")}
+    else:
         seventh = len(loaded) // 7  # the paper's share
         halves = source.draw_split(loaded, {"test": seventh, "train": len(loaded) - seventh}, SPLIT_SEED)
-        loaded = Splits(halves["train"], halves["test"])
-    for half in loaded:
+    for half in halves.values():
         if half.labels is None:
             raise NoLabels(f"{name} has no labels, which the judge needs: use a folder with one sub-folder per class")
-    test = draw(loaded.test, "classifier_test", counts)
-    train_jpg, test_jpg = (as_jpg(draw(half, kind, counts)) for half, kind in zip(loaded, KINDS, strict=True))
+    test = draw(halves["test"], "classifier_test", counts)
+    train_jpg, test_jpg = (as_jpg(draw(halves[half], f"classifier_{half}", counts)) for half in ("train", "test"))
     facts = {
         "name": name,
         "is_papers": name == PAPER_DATA,
@@ -76,11 +77,11 @@ def prepare(data: str | None, counts: dict[str, int], device: str, progress: Pro
         "jpeg_psnr_db": psnr_db(test.images, test_jpg.images),
         "image_shape": list(train_jpg.image_shape),
         "class_names": list(train_jpg.class_names),
-        "train_images": len(loaded.train),
-        "test_images": len(loaded.test),
+        "train_images": len(halves["train"]),
+        "test_images": len(halves["test"]),
         "counts": counts,
         "split": f"numpy.random.default_rng({SPLIT_SEED}).permutation(n)[:count] of each half",
-        "sha256": {"train": loaded.train.fingerprint(), "test": loaded.test.fingerprint()},
+        "sha256": {name: half.fingerprint() for name, half in halves.items()},
     }
     return Material(
         draw(train_jpg, "networks_train", counts),
@@ -91,9 +92,6 @@ def prepare(data: str | None, counts: dict[str, int], device: str, progress: Pro
         device,
         facts,
     )
-
-
-KINDS = ("classifier_train", "classifier_test")
 
 
 def draw(images: ImageSet, kind: str, counts: dict[str, int]) -> ImageSet:
