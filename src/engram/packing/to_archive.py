@@ -324,12 +324,12 @@ class _Job:
 def _of(group: Group) -> str:
     """What a report calls a group."""
     height, width = group.size
-    many, tiles = counted(len(group.rows), "image"), counted(group.cells, "tile")
-    return (
-        f"{many} in {counted(group.cells, 'tile')} of {height} x {width}"
-        if group.cells > len(group.rows)
-        else (f"{many}, {group.kind.name} {height} x {width}")
-    )
+    many = counted(len(group.rows), "image")
+    if group.of_files:
+        return f"{many}, {group.kind.name} files"
+    if group.cells > len(group.rows):
+        return f"{many} in {counted(group.cells, 'tile')} of {height} x {width}"
+    return f"{many}, {group.kind.name} {height} x {width}"
 
 
 def _finer(asked: Asked, quality: dict[str, Any], attempt: int) -> Asked | None:
