@@ -16,9 +16,12 @@ from engram.archive.errors import CorruptBlock, CorruptColumn, CorruptModel
 from engram.archive.format import CELL, GROUP, HEIGHT, WIDTH
 from engram.archive.frame import PRELUDE
 from engram.codecs.contract import Codec
+from engram.codecs.picture_files import PictureFiles
 from engram.codecs.raw import Raw
+from engram.datasets.pictures import encode_picture
 from engram.errors import CorruptData
 from engram.images import ImageSet, Pixels
+from engram.kinds import KINDS
 from engram.table import column_of
 
 
@@ -145,6 +148,19 @@ def test_places_that_cannot_be(tmp_path: Path, raw: Raw, table: dict[str, list[A
         for ask in (lambda: opened[0], lambda: opened[:], lambda: opened.sizes, lambda: list(opened.batches())):
             with pytest.raises(CorruptColumn, match=message):
                 ask()
+
+
+def test_a_file_of_several_cells(tmp_path: Path) -> None:
+    files = [encode_picture(image, ".png", 100) for image in draw(2).images]
+    with archive.Writer(tmp_path / "a.egm", [PictureFiles(KINDS["gray"], (4, 3))]) as writer:
+        writer.add(0, files)
+        writer.describe({HEIGHT: column_of([8])}, 1)
+    assert "places" in archive.verify(tmp_path / "a.egm").damaged_parts
+    with (
+        archive.open(tmp_path / "a.egm") as opened,
+        pytest.raises(CorruptColumn, match="has a file of several cells"),
+    ):
+        opened[0]
 
 
 def test_a_damaged_model_is_told_and_checksums_are_still_asked(tmp_path: Path, lossy: Codec) -> None:

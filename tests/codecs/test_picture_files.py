@@ -70,6 +70,14 @@ def test_pixels_are_those_of_the_file_at_the_top_left(codec: PictureFiles, files
         assert not pixels[:, own.shape[1] :].any()
 
 
+def test_a_file_with_a_step_of_0_is_stored_as_it_is(codec: PictureFiles, files: list[bytes]) -> None:
+    at = files[1].index(b"\xff\xdb") + 20
+    odd = files[1][:at] + b"\0" + files[1][at + 1 :]
+    data = codec.encode([files[0], odd])
+    assert codec.files(data, 2) == [files[0], odd]
+    assert codec.not_rebuilt(data, 2).tolist() == [1]
+
+
 def test_a_model_makes_them_smaller(codec: PictureFiles, files: list[bytes]) -> None:
     plain = PictureFiles(KINDS["rgb"], SIZE)
     assert len(codec.encode(files)) < 0.8 * len(plain.encode(files))

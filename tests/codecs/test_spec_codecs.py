@@ -4,17 +4,22 @@ import hashlib
 import json
 import re
 import sys
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 from sample_networks import pictures
 
+from engram.codecs import picture_files
 from engram.codecs.frozen import Frozen
+from engram.codecs.jpeg import coefficients, mixing
 from engram.codecs.jpeg.codec import JpegCoefficients
 from engram.codecs.jpeg.recovery import Grid
+from engram.codecs.picture_files import PictureFiles
 from engram.codecs.pixel import form as pixel_form
 from engram.codecs.pixel.codec import Pixel
 from engram.codecs.pixel.network import LARGEST_ACTIVATION, CausalNetwork, WholeDense, joined
@@ -24,14 +29,17 @@ from engram.codecs.spatial import contexts as spatial_contexts
 from engram.codecs.spatial import model as spatial_model
 from engram.codecs.spatial.codec import Spatial
 from engram.coding import grid as grids
-from engram.coding import mixture, neighbourhood, numbers, tables
+from engram.coding import mixture, neighbourhood, numbers, scans, segments, tables
 from engram.coding.jpeg import Form
 from engram.coding.rangecoder import CorruptStream, RangeCoder
+from engram.errors import CorruptData
+from engram.kinds import KINDS
 
 ROOT = Path(__file__).parents[2]
 sys.path.append(str(ROOT / "tests" / "spec"))
 
 import independent_codecs  # noqa: E402
+import independent_files  # noqa: E402
 import independent_pixel  # noqa: E402
 import independent_spatial  # noqa: E402
 
@@ -261,3 +269,93 @@ def test_the_independent_decoder_reads_any_jpeg_coefficients(form, count, seed):
         assert np.array_equal(codec.decode(block, count), seen)
         found = independent_codecs.decode_jpeg_coefficients(codec.config(), codec.model, block, count)
         assert np.array_equal(found, seen)
+
+
+def test_the_documents_picture_files_become_the_documents_files_and_pixels():
+    config, block = json.loads(example("files-config")), bytes.fromhex(example("files-block"))
+    files = [bytes.fromhex(file) for file in example("files-files").split("\n\n")]
+    pixels = [int(word) for word in example("files-pixels").split()]
+    codec = PictureFiles.from_config(config, b"")
+    assert codec.encode(files) == block
+    assert codec.files(block, 2) == independent_files.picture_files(config, b"", block, 2) == files
+    assert codec.decode(block, 2).ravel().tolist() == pixels
+    assert independent_files.decode_picture_files(config, b"", block, 2).ravel().tolist() == pixels
+
+
+@pytest.mark.parametrize(
+    "path", [path for path in GOLDEN if path.stem.startswith("files-")], ids=lambda path: path.stem
+)
+def test_the_independent_decoder_rebuilds_golden_files(path):
+    golden = json.loads(path.read_text())
+    block, model = bytes.fromhex(golden["block"]), bytes.fromhex(golden["model"])
+    files = PictureFiles.from_config(golden["config"], model).files(block, golden["images"])
+    assert independent_files.picture_files(golden["config"], model, block, golden["images"]) == files
+
+
+JPEG_MAKES = (
+    {},
+    {"optimize": True, "subsampling": 1},
+    {"progressive": True},
+    {"progressive": True, "subsampling": 0, "restart_marker_blocks": 2},
+)
+
+
+@given(st.integers(0, 2**32 - 1))
+@settings(max_examples=12, deadline=None)
+def test_the_independent_decoder_rebuilds_any_files(seed):
+    """JPEG files of several makes and sizes, with a model and without, one with other bits of padding."""
+    random, files = np.random.default_rng(seed), []
+    for make in JPEG_MAKES:
+        height, width = random.integers(1, 30, 2)
+        image = np.resize(random.integers(0, 256, (3, 3)), (height, width, 3)) + random.integers(
+            0, 40, (height, width, 3)
+        )
+        channels = int(random.integers(2))
+        image, held = image.clip(0, 255).astype(np.uint8), BytesIO()
+        Image.fromarray(image if channels else image[..., 0]).save(
+            held, "JPEG", **make, quality=int(random.integers(5, 99))
+        )
+        files.append(held.getvalue())
+    files.append(files[0][:-3] + bytes([files[0][-3] ^ 1]) + files[0][-2:])
+    learned = PictureFiles.learn(KINDS["rgb"], (30, 30), files * 3, 10**6)
+    for codec in (learned, PictureFiles(KINDS["rgb"], (30, 30))):
+        block = codec.encode(files)
+        assert independent_files.picture_files(codec.config(), codec.model, block, len(files)) == files
+
+
+@given(st.binary(max_size=30))
+@settings(max_examples=40, deadline=None)
+def test_the_independent_decoder_reads_any_coefficients(stream):
+    """Of any bytes: they become the same file, or both decoders refuse them."""
+    config, block = json.loads(example("files-config")), bytes.fromhex(example("files-block"))
+    head = 4 + int.from_bytes(block[:4], "little")
+    block = block[:head] + len(stream).to_bytes(4, "little") + stream + block[-13:]
+    try:
+        files = PictureFiles.from_config(config, b"").files(block, 2)
+    except CorruptData:
+        with pytest.raises(ValueError):  # noqa: PT011  # many are said
+            independent_files.picture_files(config, b"", block, 2)
+        return
+    assert independent_files.picture_files(config, b"", block, 2) == files
+
+
+@pytest.mark.parametrize("make", JPEG_MAKES, ids=str)
+def test_the_documents_scans_of_a_large_file(make):
+    """Where EOB runs and correction bits wait for long."""
+    random, held = np.random.default_rng(3), BytesIO()
+    image = random.integers(0, 256, (160, 144, 3)) // np.array([1, 9, 60])[np.arange(144) // 48][:, None]
+    Image.fromarray(image.astype(np.uint8)).save(held, "JPEG", **make, quality=75)
+    parsed = scans.parse(held.getvalue())
+    layout = independent_files.Layout(parsed.skeleton, *parsed.size)
+    for component, blocks in zip(layout.components, parsed.coefficients, strict=True):
+        component.blocks = blocks.reshape(-1, 64).tolist()
+    assert independent_files.Writer(layout, parsed.loose).file() == held.getvalue()
+
+
+def test_the_documents_limits_of_picture_files_are_those_of_the_code():
+    text = FORMAT[FORMAT.index("### `picture-files`") : FORMAT.index("### `pixel`")]
+    assert f"deflated, at most {picture_files.MOST_SKELETONS};" in text
+    assert f"Sides are at most {segments.LARGEST_SIDE:,}," in text
+    assert f"{mixing.SLOTS:,}" in text
+    most = picture_files.MOST_HEAD_BYTES, segments.MOST_BLOCKS, segments.MOST_WORK, coefficients.MOST_BLOCKS
+    assert most == (2**24, 2**21, 2**26, 2**22)

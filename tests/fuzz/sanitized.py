@@ -28,14 +28,14 @@ from collections.abc import Callable, Iterator
 from importlib.machinery import ModuleSpec
 from importlib.util import spec_from_file_location
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.random import Generator
 from PIL import Image
 
-from engram.codecs.jpeg import coefficients_reference as reference
 from engram.codecs.jpeg.coefficients import CoefficientCoder, Grid
+from engram.codecs.jpeg.mixing import State
 from engram.codecs.pixel.codec import CODED, Pixel
 from engram.codecs.pixel.network import CausalNetwork, WholeDense, joined
 from engram.coding import numbers, scans
@@ -185,7 +185,7 @@ def meet_scans(random: Generator) -> Iterator[str]:
 
 def jpeg_files(random: Generator) -> list[bytes]:
     """Files of each kind that Pillow writes, of few blocks, and files of a scan for each component."""
-    choices = (
+    choices: tuple[dict[str, Any], ...] = (
         *({}, {"optimize": True}, {"progressive": True}, {"quality": 100, "progressive": True}, {"quality": 2}),
         *({"subsampling": 0}, {"subsampling": 0, "progressive": True}, {"subsampling": 1}),
         *({"restart_marker_blocks": 1}, {"restart_marker_rows": 1, "progressive": True}, {"comment": b"of \xff\xd9"}),
@@ -230,8 +230,8 @@ def _noise(grid: tuple[int, int], random: Generator) -> Coefficients:
 def meet_coefficients(random: Generator) -> Iterator[str]:
     parsed = [scans.parse(file) for file in jpeg_files(random)]
     known = zip(*(_with_grids(found.skeleton, found.size, found.coefficients) for found in parsed), strict=True)
-    coders = CoefficientCoder(b""), CoefficientCoder.learn(*known, 10**6)
-    base = reference.State.default()
+    coders = CoefficientCoder(b""), CoefficientCoder.learn(*known, 10**6)  # type: ignore[call-arg, arg-type]
+    base = State.default()
     count = base.chances.size + base.weights.size + base.scales.size
     assert coders[1].model, "no model was learned"
     for met in itertools.count():
@@ -263,7 +263,7 @@ def _of_any_grids(random: Generator) -> tuple[Planes, list[Grid]]:
     """Components that no JPEG file has: of any sizes beside each other, and any steps."""
     sizes = random.integers(1, 6, (int(random.integers(1, 5)), 2)).tolist()
     most = random.integers(1, 1 << 16, len(sizes))
-    grids = [Grid(*size, random.integers(1, 1 + top, (8, 8))) for size, top in zip(sizes, most, strict=True)]
+    grids = [Grid(size[0], size[1], random.integers(1, 1 + top, (8, 8))) for size, top in zip(sizes, most, strict=True)]
     return [_noise((grid.rows, grid.columns), random) for grid in grids], grids
 
 

@@ -11,6 +11,7 @@ import zlib
 
 import numpy as np
 from independent_codecs import DECODERS
+from independent_files import cells_of, picture_files
 
 MAGIC = bytes.fromhex("89 45 47 4d 0d 0a 1a 0a 02 00 00 00")
 END_MAGIC = bytes.fromhex("89 45 47 54 0d 0a 1a 0a")
@@ -26,7 +27,10 @@ def require(condition, message):
 
 
 def read(data, model=None):
-    """The content of a file: images, a list; columns and their categories, each a list by its name; files."""
+    """The content of a file: images, a list; columns and their categories, each a list by its name; files.
+
+    as_files: by row, the pictures that are kept as files.
+    """
     require(data[:12] == MAGIC, "not an archive of version 2")
     before = read_directory(data)["before"]
     segments, start = [], 12
@@ -61,10 +65,10 @@ def join(segments, model):
     models = {sha256: data for _, found, _ in segments for sha256, data in found.items()}
     if model is not None:
         models.setdefault(hashlib.sha256(model).hexdigest(), model)
-    images, columns, categories, files = [], {}, {}, {}
+    images, columns, categories, files, as_files = [], {}, {}, {}, {}
     for directory, _, boxes in segments:
         pieces = iter(boxes)
-        cells = [read_group(directory, group, models, pieces) for group in directory["groups"]]
+        groups = [read_group(directory, group, models, pieces) for group in directory["groups"]]
         read = {head["name"]: read_column(head, directory["rows"], pieces) for head in directory["columns"]}
         table = {name: values for name, (values, _) in read.items()}
         files |= {name: inflate(next(pieces), 2**28) for name in directory["files"]}
@@ -74,10 +78,12 @@ def join(segments, model):
             categories[name] = read[name][1]
         for name in columns:
             columns[name] += table.get(name, [None] * directory["rows"])
-        images += place(directory, cells, table)
+        found, kept = place(directory, groups, table)
+        as_files |= {len(images) + row: file for row, file in kept.items()}
+        images += found
     require(None not in columns.get("path", ()), "a row without a path")
     shown = {name: values for name, values in columns.items() if name[0] != "."}
-    return {"images": images, "columns": shown, "categories": categories, "files": files}
+    return {"images": images, "columns": shown, "categories": categories, "files": files, "as_files": as_files}
 
 
 # ---------------------------------------------------------------------------------------------------------- the file
@@ -104,12 +110,12 @@ def check_directory(directory):
     lists = [directory[key] for key in ("models", "codings", "groups", "columns", "files", "before")]
     require(max(map(len, lists)) <= 4096, "too many entries")
     for group in directory["groups"]:
-        layers = KINDS[group["kind"]]
+        layers = layers_of(directory, group)
         shapes = [directory["codings"][number]["config"]["image_shape"] for number in group["codings"]]
         height, width, _ = shapes[0]
         require(shapes == [[height, width, channels] for channels in layers], "layers")
         require(1 <= height <= 16384 and 1 <= width <= 16384 and 1 <= group["block_size"] <= 65536, "sizes")
-        require(group["block_size"] * height * width * sum(layers) <= 2**28, "block too large")
+        require(group["block_size"] * height * width * sum(KINDS[group["kind"]]) <= 2**28, "block too large")
     cells = sum(group["cells"] for group in directory["groups"])
     columns = [head["name"] for head in directory["columns"]]
     require(directory["rows"] <= cells or ".cell" in columns, "rows")
@@ -167,9 +173,19 @@ PLACES = (".group", ".cell", ".height", ".width")
 KINDS = {"gray": (1,), "gray-alpha": (1, 1), "rgb": (3,), "rgba": (3, 1), "gray16": (1, 1), "rgb16": (3, 3)}
 
 
+def layers_of(directory, group):
+    """The channels of each layer; a codec with a kind codes all of them."""
+    layers = KINDS[group["kind"]]
+    kinds = [directory["codings"][number]["config"].get("kind") for number in group["codings"]]
+    require(kinds in ([group["kind"]], [None] * len(layers)), "a codec of another kind")
+    if None in kinds:
+        return layers
+    return (layers[0],) if group["kind"].endswith("16") else (sum(layers),)
+
+
 def read_group(directory, group, models, pieces):
-    """All cells of a group."""
-    cells = []
+    """All cells of a group, and all files."""
+    cells, files = [], []
     for first in range(0, group["cells"], group["block_size"]):
         data, count = next(pieces), min(group["block_size"], group["cells"] - first)
         layers = []
@@ -180,16 +196,21 @@ def read_group(directory, group, models, pieces):
                 require(4 + length <= len(data), "a layer is too long")
                 part, data = data[4 : 4 + length], data[4 + length :]
             model = b"" if coding["model"] is None else models[directory["models"][coding["model"]]["sha256"]]
-            layers.append(DECODERS[coding["id"]](coding["config"], model, part, count))
-        if group["kind"].endswith("16"):
+            if coding["id"] == "picture-files":
+                rebuilt = picture_files(coding["config"], model, part, count)
+                files += rebuilt
+                layers.append(cells_of(coding["config"], rebuilt))
+            else:
+                layers.append(DECODERS[coding["id"]](coding["config"], model, part, count))
+        if group["kind"].endswith("16") and not files:
             layers = [layers[0].astype(np.uint16) * 256 + layers[1]]
         cells.extend(np.concatenate(layers, axis=-1))
-    return cells
+    return cells, files
 
 
-def place(directory, cells, table):
-    """The pictures, put together of the cells of all groups."""
-    images, taken = [], [0] * len(cells)
+def place(directory, groups, table):
+    """(the pictures, put together of the cells of all groups; by row, the files that they are kept as)."""
+    images, as_files, taken = [], {}, [0] * len(groups)
     require(all(None not in table.get(name, ()) for name in PLACES), "a row without a place")
     for row in range(directory["rows"]):
         group = table[".group"][row] if ".group" in table else 0
@@ -202,12 +223,16 @@ def place(directory, cells, table):
         require(down * across <= 65536, "too many cells")
         first = table[".cell"][row] if ".cell" in table else taken[group]
         taken[group] += down * across
-        mine = cells[group][first : first + down * across]
+        cells, files = groups[group]
+        mine = cells[first : first + down * across]
         require(first >= 0 and len(mine) == down * across, "cells that there are not")
         rows = [np.concatenate(mine[k * across : (k + 1) * across], axis=1) for k in range(down)]
         images.append(np.concatenate(rows)[:height, :width])
-    require(".cell" in table or taken == [len(each) for each in cells], "cells that belong to nothing")
-    return images
+        if files:
+            require(down == across == 1, "a file in several cells")
+            as_files[row] = files[first]
+    require(".cell" in table or taken == [len(cells) for cells, _ in groups], "cells that belong to nothing")
+    return images, as_files
 
 
 # ----------------------------------------------------------------------------------------------------------- columns

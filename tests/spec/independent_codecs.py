@@ -7,6 +7,7 @@ import zlib
 
 import numpy as np
 from independent_coding import range_decode, table_weights, unpack_numbers
+from independent_files import decode_picture_files
 from independent_jpeg import decode_jpeg_coefficients
 from independent_pixel import decode_pixel
 from independent_restored import decode_restored
@@ -35,6 +36,7 @@ DECODERS = {
     "pixel": decode_pixel,
     "restored": decode_restored,
     "jpeg-coefficients": decode_jpeg_coefficients,
+    "picture-files": decode_picture_files,
 }
 """By codec id."""
 

@@ -53,6 +53,8 @@ def check_equal(found: dict[str, Any], opened: Archive) -> None:
         assert found["categories"][name] == list(column.categories)
     files = [(number, name) for number, each in enumerate(opened.sources) for name in each.directory.files]
     assert found["files"] == {name: opened.segment(number).kept_file(name) for number, name in files}
+    rows = np.flatnonzero(opened.are_files(opened.rows)).tolist()
+    assert found["as_files"] == {row: opened.file(row) for row in rows}
 
 
 def test_the_example_is_an_archive(tmp_path: Path) -> None:
@@ -167,7 +169,8 @@ def test_the_limits_in_the_text_are_those_of_the_code() -> None:
 
 def test_the_independent_decoder_is_independent() -> None:
     files = sorted(Path(__file__).parent.glob("independent*.py"))
-    assert len(files) == 7
-    allowed = {"hashlib", "json", "lzma", "re", "struct", "zlib", "numpy", *(file.stem for file in files)}
+    assert len(files) == 8
+    allowed = {"hashlib", "io", "json", "lzma", "re", "struct", "zlib", "numpy", *(file.stem for file in files)}
     for file in files:
-        assert set(re.findall(r"^(?:import|from) (\w+)", file.read_text(), re.MULTILINE)) <= allowed
+        pillow = {"PIL"} if file.stem == "independent_files" else set()
+        assert set(re.findall(r"^(?:import|from) (\w+)", file.read_text(), re.MULTILINE)) <= allowed | pillow

@@ -181,6 +181,9 @@ class Segment:
             if len(sides) and not 1 <= sides.min() <= sides.max() <= MOST_SIDE:
                 raise self._wrong(f"has pictures with a side that is not 1 to {MOST_SIDE}")
         cells = -(-heights // sizes[groups, 0]) * -(-widths // sizes[groups, 1])
+        of_files = np.array([directory.codings[group.codings[0]].kind is not None for group in directory.groups], bool)
+        if (cells[of_files[groups]] > 1).any():
+            raise self._wrong("has a file of several cells")
         if len(cells) and cells.max() > MOST_CELLS_IN_PICTURE:
             raise self._wrong(f"has a picture of more than {MOST_CELLS_IN_PICTURE:,} cells")
         if CELL in columns_there:

@@ -91,7 +91,7 @@ class PictureFiles(Codec):
             skeletons, end = _parse_skeletons(plain := _inflated(packed), 0)
             if end != len(plain) or len(skeletons) > MOST_SKELETONS:
                 raise CorruptData("its skeletons do not end where they should, or are too many")
-            return cls(kind, shape[:2], tuple(skeletons), CoefficientCoder(model[rest:]))
+            return cls(kind, shape[:2], tuple(skeletons), CoefficientCoder(model[rest:]).checked())
         except CorruptData as error:
             raise CorruptModel(f"a model of picture files: {error}") from None
 
@@ -251,9 +251,10 @@ def _parsed(file: bytes) -> scans.Scans | None:
     if not file.startswith(_JPEG):
         return None
     try:
-        return scans.parse(file)
+        found = scans.parse(file)
     except scans.NotRebuilt:
         return None
+    return found if all(grid.steps.all() for grid in _grids(found.skeleton, found.size)) else None
 
 
 def _emit_skeletons(skeletons: Sequence[bytes]) -> bytes:

@@ -103,6 +103,11 @@ class CoefficientCoder:
     def _state(self) -> State:
         return _unpacked(self.model) if self.model else State.default()
 
+    def checked(self) -> CoefficientCoder:
+        """The coder itself. Raises CorruptData where its model is none."""
+        _ = self._state
+        return self
+
     def encode(self, files: Sequence[Sequence[Blocks]], layouts: Sequence[Layout]) -> bytes:
         """The stream of files, each int16[rows, columns, 64] in natural order for each component of its layout."""
         return _encode(self._state.copy(), files, layouts)
