@@ -50,8 +50,10 @@ def test_with_some_loss_jpeg_files_come_back_as_they_are_seen(turned_files: Path
     done = run(folder, "pack", "files", "-o", "a.egm", "--json", "--budget", "0", "--max-error", 1)
     assert done.returncode == 0, done.stderr
     told = "EXIF orientation: turned as it says; 2 of 80 files, the first files/000.jpg"
-    assert done.stderr == f"engram: {told}\n"
-    [notice] = json.loads(done.stdout)["notices"]
+    assert done.stderr.startswith(f"engram: {told}\n")
+    [notice, files] = json.loads(done.stdout)["notices"]
+    assert files["images"] == 80
+    assert files["what"].startswith("JPEG files whose pixels are packed, ")
     assert notice == {
         "what": "EXIF orientation: turned as it says",
         "images": 2,

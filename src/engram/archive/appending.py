@@ -35,7 +35,7 @@ from engram.codecs.pixel.codec import Pixel
 from engram.codecs.pixel.generic import brought_to
 from engram.codecs.raw import Raw
 from engram.datasets.cells import Group
-from engram.datasets.collection import Collection, OfStreams
+from engram.datasets.collection import Collection, OfStreams, tell_of_files
 from engram.datasets.names import UnsafeName
 from engram.datasets.progress import Progress
 from engram.datasets.stream import InMemory, Stream
@@ -116,6 +116,7 @@ def append(
     is_set = manifest.suffix == ".json"
     with growing(manifest) as file, open(manifest, model) as archive:
         keeps = codec is None and new.as_files is not None and all(coder.lossless for coder in archive.coders)
+        tell_of_files(new, keeps)
         groups, classes = new.groups(with_files=keeps) if len(new) else [], len(archive.class_names)
         coders = coders_for(archive, new, groups, codec)
         table = _table(archive, new) | placement(new, groups)

@@ -127,7 +127,7 @@ def placement(collection: Collection, groups: Sequence[Group]) -> dict[str, Colu
     for row in np.flatnonzero((collection.sizes > MOST_SIDE).any(axis=1))[:1].tolist():
         height, width = collection.sizes[row].tolist()
         raise UsageError(
-            f"{collection.where(row)} is {height:,} x {width:,} pixels; a side has up to {MOST_SIDE:,}: cut it"
+            f"{collection.where(row)} is {width:,} x {height:,} pixels; a side has up to {MOST_SIDE:,}: cut it"
         )
     numbers, found = np.zeros(len(collection), np.int64), dict[str, Column]()
     own = np.zeros((len(collection), 2), np.int64)

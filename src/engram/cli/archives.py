@@ -45,8 +45,8 @@ def unpack(
 ) -> None:
     """Write all images of an archive to OUT, with what is known of them where OUT can hold it.
 
-    A folder, .zip or .tar gets PNG files in the tree that was packed; without paths, numbered ones in class folders.
-    A .parquet file holds them in a column called image.
+    A folder, .zip or .tar gets the tree that was packed: JPEG files that were kept byte for byte, other pictures as
+    PNG files; without paths, numbered ones in class folders. A .parquet file holds them in a column called image.
     """
     from engram import archive
 

@@ -23,7 +23,7 @@ MOST_GROUPS = 256
 LARGEST = 256
 """The side of a cell, at most."""
 MOST_BYTES = 1 << 28
-"""Of the pixels of a square that holds a picture which is kept as a file."""
+"""Of the pixels of a picture as large as any of a group of files."""
 
 Sizes = NDArray[np.int32]
 """int32[n, 2]: the height and width of each picture."""
@@ -70,10 +70,17 @@ class Group:
 
 
 def may_be_files(sizes: Sizes, kinds: Sequence[Kind], kind_numbers: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    """Which pictures are small enough to be kept as files: a square that holds one is within MOST_BYTES."""
+    """Which pictures are small enough to be kept as files: what holds all of a group of files is within MOST_BYTES."""
     pixel_bytes = np.array([kind.channels * kind.bits // 8 for kind in kinds] or [1])[kind_numbers]
-    found: NDArray[np.bool_] = sizes.max(axis=1, initial=0).astype(np.int64) ** 2 * pixel_bytes <= MOST_BYTES
+    group = LARGEST**2 * 4 ** _classes(sizes).sum(axis=1)
+    square = sizes.max(axis=1, initial=0).astype(np.int64) ** 2
+    found: NDArray[np.bool_] = np.minimum(group, square) * pixel_bytes <= MOST_BYTES
     return found
+
+
+def _classes(sizes: Sizes) -> NDArray[np.int64]:
+    """int64[n, 2]: the least k for each side with which it is no more than LARGEST times 4^k."""
+    return np.ceil(np.log2(np.maximum(sizes, LARGEST) / LARGEST) / 2).astype(np.int64)
 
 
 def share(
@@ -102,8 +109,7 @@ def share(
 
 def _share_files(sizes: Sizes, rows: NDArray[np.int64], kind: Kind) -> list[Group]:
     """Groups of files: each side up to LARGEST, or up to 4, 16 or 64 times that."""
-    classes = np.ceil(np.log2(np.maximum(sizes[rows], LARGEST) / LARGEST) / 2).astype(np.int64)
-    _, group = np.unique(classes, axis=0, return_inverse=True)
+    _, group = np.unique(_classes(sizes[rows]), axis=0, return_inverse=True)
     members = [rows[group.reshape(-1) == number] for number in range(group.max(initial=-1) + 1)]
     return [Group(kind, (1, 1), some, sizes[some]).as_files() for some in members]
 

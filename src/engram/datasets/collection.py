@@ -224,6 +224,20 @@ def _classes(label: Column | None) -> tuple[NDArray[np.int64] | None, tuple[str,
         return None, ()
 
 
+def tell_of_files(collection: Collection, kept: bool) -> None:
+    """Warns of JPEG files that do not come back as files; kept: whether those do that are not too large."""
+    if collection.as_files is None:
+        return
+    words = "JPEG files whose pixels are packed, which come back as PNG files; without a dial or a model the files do"
+    lost = collection.as_files
+    if kept:
+        lost = lost & ~may_be_files(collection.sizes, collection.kinds, collection.kind_numbers)
+        words = "JPEG files of too many pixels to be kept as files: they come back as PNG files"
+    rows = np.flatnonzero(lost)
+    if len(rows):
+        warnings.warn(Notice(words, len(rows), len(collection), collection.where(int(rows[0]))), stacklevel=3)
+
+
 def part_kind(images: AnyPixels) -> Kind:
     """The kind of a set's pictures."""
     from engram.kinds import kind_of

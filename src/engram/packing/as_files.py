@@ -33,8 +33,8 @@ def choose(collection: Collection, groups: Sequence[Group]) -> list[Chosen]:
 
 
 def _why(sizes: NDArray[np.int64]) -> str:
-    words = "JPEG files, which come back byte for byte"
-    return f"{words}; they take {sizes.mean():,.2f} bytes each" if sizes.all() else words
+    words = "files, which come back byte for byte"  # of an archive also such as were stored as they are
+    return f"JPEG {words}; they take {sizes.mean():,.2f} bytes each" if sizes.all() else words
 
 
 def smaller(collection: Collection, groups: Sequence[Group], chosen: Sequence[Chosen]) -> dict[int, Chosen]:
@@ -47,7 +47,10 @@ def smaller(collection: Collection, groups: Sequence[Group], chosen: Sequence[Ch
             continue
         if files.sum() < each.bytes_in_all:
             stored = PictureFiles(group.kind, group.as_files().size)
-            why = f"its files are stored as they are: {files.mean():,.2f} bytes an image; {each.why}"
+            coded = each.bytes_in_all / len(files)
+            why = (
+                f"its files are stored as they are, {files.mean():,.2f} bytes each; coded they take about {coded:,.2f}"
+            )
             found[number] = Chosen(Coder(group.kind, (stored,)), why, float(files.sum()))
     return found
 

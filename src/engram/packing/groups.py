@@ -222,7 +222,8 @@ def padding(collection: Collection, groups: Sequence[Group], coders: Sequence[Co
     """sizes, groups, padded_images, padding_share of all pixels, and padding_bytes where it can be measured."""
     padded = [(group.sizes % np.array(group.size) != 0).any(axis=1) for group in groups]
     stored = sum(group.cells * group.size[0] * group.size[1] for group in groups)
-    own = int(collection.sizes.astype(np.int64).prod(axis=1).sum())
+    sizes = np.concatenate([group.sizes for group in groups])
+    own = int(sizes.astype(np.int64).prod(axis=1).sum())
     laid = [each for each in zip(groups, coders, padded, strict=True) if each[2].any()]
     is_told = all(
         all(isinstance(codec, Pixel) for codec in coder.codecs) and (group.counts[mine] == 1).all()
@@ -230,7 +231,7 @@ def padding(collection: Collection, groups: Sequence[Group], coders: Sequence[Co
     )
     most = -(-WEIGHED // max(1, len(laid)))
     return {
-        "sizes": len(np.unique(collection.sizes, axis=0)),
+        "sizes": len(np.unique(sizes, axis=0)),
         "groups": len(groups),
         "tiled_images": int(sum((group.counts > 1).sum() for group in groups)),
         "padded_images": int(sum(mine.sum() for mine in padded)),

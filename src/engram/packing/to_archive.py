@@ -20,7 +20,7 @@ from engram.codecs.goals import LargestError
 from engram.codecs.pixel.codec import Pixel
 from engram.datasets import source
 from engram.datasets.cells import Group
-from engram.datasets.collection import Collection
+from engram.datasets.collection import Collection, tell_of_files
 from engram.datasets.notices import Notice
 from engram.datasets.source import Data, Reading
 from engram.errors import UsageError
@@ -101,6 +101,7 @@ def pack(
         keeps_files = asked.is_lossless and model is None
         found = source.collection(data, stages.of("Reading"), reading, keeps_files)
         groups = found.groups(keeps_files)
+        tell_of_files(found, keeps_files)
         archive.check_collection(found, groups)
         if found.is_lossy and not force and (model is not None or not asked.is_lossless):
             raise UsageError(
