@@ -108,6 +108,7 @@ def test_they_are_verified_and_told_of(packed: Path) -> None:
     assert engram.verify(packed / "a.egm").ok
     info = engram.info(packed / "a.egm")
     assert {codec for group in info.groups for codec in group.codecs} == {"picture-files"}
+    assert info.as_files == info.images
 
 
 def test_they_come_out_of_containers(packed: Path, tmp_path: Path) -> None:

@@ -39,7 +39,7 @@ class Info:
 
     segments: how many writes it is made of. models: each once, also those that were left out of it. columns: their
     types by their names. heights and widths: the least and the largest of the pictures'. left_out: how many pictures
-    were left out when it was packed, which its file left-out.txt lists.
+    were left out when it was packed, which its file left-out.txt lists. as_files: how many are kept as files.
     """
 
     images: int
@@ -52,6 +52,7 @@ class Info:
     heights: tuple[int, int]
     widths: tuple[int, int]
     left_out: int
+    as_files: int
 
     @classmethod
     def of(cls, archive: Archive) -> Info:
@@ -99,6 +100,7 @@ class Info:
             parts,
             *_sides(archive, list(groups.values())),
             _left_out(archive),
+            _as_files(archive),
         )
 
     @property
@@ -151,6 +153,12 @@ def _sides(archive: Archive, groups: list[GroupInfo]) -> tuple[tuple[int, int], 
             sizes = archive.sizes
     low, high = sizes.min(axis=0).tolist(), sizes.max(axis=0).tolist()
     return (low[0], high[0]), (low[1], high[1])
+
+
+def _as_files(archive: Archive) -> int:
+    """How many pictures are kept as files."""
+    codings = [coding for source in archive.sources for coding in source.directory.codings]
+    return int(archive.are_files(archive.rows).sum()) if any(coding.kind for coding in codings) else 0
 
 
 def _left_out(archive: Archive) -> int:

@@ -212,6 +212,7 @@ def info(file: ArchiveLocation, as_json: Json = False) -> None:
         "heights": parts.heights,
         "widths": parts.widths,
         "left_out": parts.left_out,
+        "as_files": parts.as_files,
         "groups": [asdict(group) for group in parts.groups],
         "models": [asdict(model) for model in parts.models],
         "model_embedded": parts.model_embedded,
@@ -282,6 +283,8 @@ def _describe(file: str, parts: Info) -> str:
     ]
     if parts.columns:
         lines.append("columns: " + ", ".join(f"{name} ({kind})" for name, kind in parts.columns.items()))
+    if parts.as_files:
+        lines.append(f"kept byte for byte, as the files that they came in: {counted(parts.as_files, 'image')}")
     if parts.left_out:
         left_out = f"{counted(parts.left_out, 'picture', 'was')} left out when it was packed"
         lines.append(f"{left_out}: `engram get {shown(file)} {LEFT_OUT} -o -` lists them with the reasons")

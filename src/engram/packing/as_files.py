@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from itertools import accumulate
 
@@ -12,6 +13,7 @@ from engram.archive import Archive, Coder
 from engram.codecs.picture_files import LEARNED_BYTES, PictureFiles
 from engram.datasets.cells import Group, may_be_files
 from engram.datasets.collection import Collection
+from engram.datasets.notices import Notice
 from engram.kinds import KINDS
 from engram.packing.groups import Chosen
 
@@ -53,6 +55,15 @@ def smaller(collection: Collection, groups: Sequence[Group], chosen: Sequence[Ch
             )
             found[number] = Chosen(Coder(group.kind, (stored,)), why, float(files.sum()))
     return found
+
+
+def tell_of_not_rebuilt(archive: Archive, collection: Collection) -> None:
+    """Warns of JPEG files of a collection that are stored as they are in its archive."""
+    rows = not_rebuilt(archive)
+    if len(rows):
+        what = "JPEG files that are not rebuilt from their coefficients: stored as they are"
+        notice = Notice(what, len(rows), len(collection), collection.where(int(rows[0])))
+        warnings.warn(notice, stacklevel=4)
 
 
 def not_rebuilt(archive: Archive) -> NDArray[np.int64]:

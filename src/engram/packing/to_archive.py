@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
@@ -21,7 +20,6 @@ from engram.codecs.pixel.codec import Pixel
 from engram.datasets import source
 from engram.datasets.cells import Group
 from engram.datasets.collection import Collection, tell_of_files
-from engram.datasets.notices import Notice
 from engram.datasets.source import Data, Reading
 from engram.errors import UsageError
 from engram.images import ImageSet
@@ -192,7 +190,8 @@ class _Job:
         if judged is not None:
             quality |= reached.accuracy(coders[0].codecs[0], judged[0])
         if any(group.of_files for group in self.groups):
-            self._tell_of_files()
+            with archive.open(self.place) as opened:
+                as_files.tell_of_not_rebuilt(opened, self.collection)
         many = not self.is_uniform
         why = tuple(
             f"{_of(group)}: {each.why}" if many else each.why for group, each in zip(self.groups, chosen, strict=True)
@@ -201,15 +200,6 @@ class _Job:
         cells = [(g, coder) for g, coder in zip(self.groups, coders, strict=True) if not g.of_files]
         padding = of_groups.padding(self.collection, *zip(*cells, strict=True)) if laid and cells else {}
         return Report(packed.info, why, quality, padding, packed.images_resumed, seconds)
-
-    def _tell_of_files(self) -> None:
-        """Warns of JPEG files that take their own bytes."""
-        with archive.open(self.place) as opened:
-            rows = as_files.not_rebuilt(opened)
-        if len(rows):
-            what = "JPEG files that are not rebuilt from their coefficients: stored as they are"
-            where = self.collection.where(int(rows[0]))
-            warnings.warn(Notice(what, len(rows), len(self.collection), where), stacklevel=4)
 
     def _judging(self) -> tuple[Judging, Sample]:
         """The judge, and the sample without the images that it judges."""
