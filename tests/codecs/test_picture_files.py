@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from io import BytesIO
 from typing import Any
 
@@ -87,6 +88,23 @@ def test_equal_skeletons_cost_next_to_nothing(codec: PictureFiles) -> None:
     one = jpeg(pictures(1, (*SIZE, 3)).images[0], quality=75)
     block = codec.encode([one] * 64)
     assert len(block) < 64 * len(one) / 5
+
+
+def test_long_skeletons_of_their_own_are_not_held_on_to() -> None:
+    codec, image = PictureFiles(KINDS["rgb"], SIZE), pictures(1, (*SIZE, 3)).images[0]
+    size, count = 60_000, 200
+
+    def coded(number: int) -> None:
+        file = jpeg(image, comment=number.to_bytes(4) + bytes(size))
+        assert codec.files(codec.encode([file]), 1) == [file]
+
+    coded(0)
+    tracemalloc.start()
+    for number in range(1, count):
+        coded(number)
+    held, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert held < size * count / 10
 
 
 def test_another_kind_or_size_has_the_same_model(codec: PictureFiles) -> None:

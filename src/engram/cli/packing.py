@@ -36,6 +36,27 @@ class EngineName(StrEnum):
     ray = "ray"
 
 
+# What `repack` asks, too.
+GivenModel = Annotated[
+    str | None,
+    typer.Option("-m", "--model", metavar="MODEL", help="A model file, an archive, or a model that engram brings."),
+]
+MaxError = Annotated[int | None, typer.Option("--max-error", min=0, max=63, help="No value is off by more than this.")]
+BytesAnImage = Annotated[
+    float | None, typer.Option("--bytes", help="Bytes an image, the model apart, for the best quality.")
+]
+Psnr = Annotated[float | None, typer.Option("--psnr", help="Quality in dB, in the fewest bytes.")]
+AccuracyLoss = Annotated[
+    float | None,
+    typer.Option("--accuracy-loss", metavar="PERCENT", help="A classifier may get so many points worse."),
+]
+Judge = Annotated[
+    Path | None,
+    typer.Option("--judge", metavar="MODEL", help="That classifier: a file, or one that engram brings."),
+]
+Bits = Annotated[float | None, typer.Option("--bits", help="With a model: mean bits for each code unit.")]
+
+
 def pack(
     data: Annotated[
         str,
@@ -47,27 +68,14 @@ def pack(
     out: Annotated[
         str, typer.Option("-o", "--out", metavar="FILE", help="The archive to write, FILE.egm, or its URL.")
     ],
-    model: Annotated[
-        str | None,
-        typer.Option("-m", "--model", metavar="MODEL", help="A model file, an archive, or a model that engram brings."),
-    ] = None,
+    model: GivenModel = None,
     lossless: Annotated[bool, typer.Option("--lossless", help="Give every pixel back as it is; the default.")] = False,
-    max_error: Annotated[
-        int | None, typer.Option("--max-error", min=0, max=63, help="No value is off by more than this.")
-    ] = None,
-    bytes_: Annotated[
-        float | None, typer.Option("--bytes", help="Bytes an image, the model apart, for the best quality.")
-    ] = None,
-    psnr: Annotated[float | None, typer.Option("--psnr", help="Quality in dB, in the fewest bytes.")] = None,
-    accuracy_loss: Annotated[
-        float | None,
-        typer.Option("--accuracy-loss", metavar="PERCENT", help="A classifier may get so many points worse."),
-    ] = None,
-    judge: Annotated[
-        Path | None,
-        typer.Option("--judge", metavar="MODEL", help="That classifier: a file, or one that engram brings."),
-    ] = None,
-    bits: Annotated[float | None, typer.Option("--bits", help="With a model: mean bits for each code unit.")] = None,
+    max_error: MaxError = None,
+    bytes_: BytesAnImage = None,
+    psnr: Psnr = None,
+    accuracy_loss: AccuracyLoss = None,
+    judge: Judge = None,
+    bits: Bits = None,
     budget: Annotated[
         str,
         typer.Option("--budget", metavar="TIME", help="Without a model: how long to learn; 90s, 2m, 500steps, or 0."),

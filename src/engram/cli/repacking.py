@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from engram.cli.archives import ArchiveLocation, pace, sizes_of
-from engram.cli.packing import STAGES
+from engram.cli.packing import STAGES, AccuracyLoss, Bits, BytesAnImage, GivenModel, Judge, MaxError, Psnr
 from engram.cli.terminal import Json, stage_bars, tell
 from engram.storage import shown
 from engram.words import counted
@@ -20,27 +19,14 @@ def repack(
         str | None,
         typer.Option("-o", "--out", metavar="NEW", help="The archive to write, or its URL; else FILE is replaced."),
     ] = None,
-    model: Annotated[
-        str | None,
-        typer.Option("-m", "--model", metavar="MODEL", help="A model file, an archive, or a model that engram brings."),
-    ] = None,
+    model: GivenModel = None,
     lossless: Annotated[bool, typer.Option("--lossless", help="Keep every pixel as FILE has it.")] = False,
-    max_error: Annotated[
-        int | None, typer.Option("--max-error", min=0, max=63, help="No value is off by more than this.")
-    ] = None,
-    bytes_: Annotated[
-        float | None, typer.Option("--bytes", help="Bytes an image, the model apart, for the best quality.")
-    ] = None,
-    psnr: Annotated[float | None, typer.Option("--psnr", help="Quality in dB, in the fewest bytes.")] = None,
-    accuracy_loss: Annotated[
-        float | None,
-        typer.Option("--accuracy-loss", metavar="PERCENT", help="A classifier may get so many points worse."),
-    ] = None,
-    judge: Annotated[
-        Path | None,
-        typer.Option("--judge", metavar="MODEL", help="That classifier: a file, or one that engram brings."),
-    ] = None,
-    bits: Annotated[float | None, typer.Option("--bits", help="With a model: mean bits for each code unit.")] = None,
+    max_error: MaxError = None,
+    bytes_: BytesAnImage = None,
+    psnr: Psnr = None,
+    accuracy_loss: AccuracyLoss = None,
+    judge: Judge = None,
+    bits: Bits = None,
     budget: Annotated[
         str | None,
         typer.Option(

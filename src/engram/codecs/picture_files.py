@@ -239,11 +239,16 @@ class PictureFiles(Codec):
         return b"".join(self.skeletons)[-(1 << 15) :]
 
 
-@lru_cache(1 << 12)
-def _grids(skeleton: bytes, size: tuple[int, int]) -> tuple[Grid, ...]:
+def _grids(skeleton: bytes, size: tuple[int, int]) -> list[Grid]:
     """What the coefficients of a JPEG file lie on. Raises CorruptData."""
     found = scans.layout(skeleton, size)
-    return tuple(Grid(*grid, steps) for grid, steps in zip(found.grids, found.steps, strict=True))
+    return [_grid(*grid, steps.tobytes()) for grid, steps in zip(found.grids, found.steps, strict=True)]
+
+
+@lru_cache(1 << 12)
+def _grid(rows: int, columns: int, steps: bytes) -> Grid:
+    """The same one for all files that have it: skeletons, which may be long, are not held on to."""
+    return Grid(rows, columns, np.frombuffer(steps, np.int64).reshape(8, 8))
 
 
 def _parsed(file: bytes) -> scans.Scans | None:

@@ -63,6 +63,7 @@ class Collection(ABC):
         """The files of some pictures, of those that have a size in `file_sizes`."""
         raise NotImplementedError
 
+    @property
     def file_sizes(self) -> NDArray[np.int64]:
         """int64[n]: the bytes of the file that each picture is; 0 where it is none, or one of several in a file."""
         return np.zeros(len(self), np.int64)

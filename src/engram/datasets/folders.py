@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -166,6 +167,7 @@ class OfFiles(Collection):
         in_threads(read, len(rows))
         return found
 
+    @cached_property
     def file_sizes(self) -> NDArray[np.int64]:
         sizes = np.array([self._tree.size(self._paths[file]) for file in self._files.tolist()], np.int64)
         return np.where(self._alone, sizes, 0)

@@ -40,8 +40,10 @@ class _Selected(Collection):
     def read_files(self, rows: NDArray[np.int64]) -> list[bytes]:
         return self._whole.read_files(self._rows[rows])
 
+    @property
     def file_sizes(self) -> NDArray[np.int64]:
-        return self._whole.file_sizes()[self._rows]
+        sizes: NDArray[np.int64] = self._whole.file_sizes[self._rows]
+        return sizes
 
     def where(self, row: int) -> str:
         return self._whole.where(int(self._rows[row]))

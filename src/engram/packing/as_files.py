@@ -29,7 +29,7 @@ def choose(collection: Collection, groups: Sequence[Group]) -> list[Chosen]:
     files = collection.read_files(rows[:: -(-len(rows) // LEARNED_FILES)])
     enough = sum(size <= LEARNED_BYTES for size in accumulate(map(len, files)))
     learned = PictureFiles.learn(KINDS["gray"], (1, 1), files[: max(1, enough)], len(rows))
-    sizes = collection.file_sizes()
+    sizes = collection.file_sizes
     coders = [Coder(group.kind, (learned.at(group.kind, group.size),)) for group in groups]
     return [Chosen(coder, _why(sizes[group.rows])) for group, coder in zip(groups, coders, strict=True)]
 
@@ -41,7 +41,7 @@ def _why(sizes: NDArray[np.int64]) -> str:
 
 def smaller(collection: Collection, groups: Sequence[Group], chosen: Sequence[Chosen]) -> dict[int, Chosen]:
     """What codes the groups, by their numbers, whose pictures take fewer bytes as the files that they are."""
-    sizes, found = collection.file_sizes(), dict[int, Chosen]()
+    sizes, found = collection.file_sizes, dict[int, Chosen]()
     small = may_be_files(collection.sizes, collection.kinds, collection.kind_numbers)
     for number, (group, each) in enumerate(zip(groups, chosen, strict=True)):
         files = sizes[group.rows]
